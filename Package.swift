@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+// The whole of Weir: host, built-in plugins, tests. No package dependencies; what the toolchain
+// lacks comes from C libraries of the system, each behind a module map in a systemLibrary target.
+
+import PackageDescription
+
+/// Every Swift target: strict imports, warnings are errors.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The data path: exclusivity is checked in debug builds (and so in all tests) and not in release builds.
+let hot: [SwiftSetting] =
+    strict + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    ]
+
+/// A plugin exports its entry point and nothing else.
+let exportEntryOnly: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/plugin-sdk/plugin.map"])
+]
+
+/// One module of the host: a folder of Sources/.
+func host(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = hot) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: [], swiftSettings: settings)
+}
+
+/// The unit tests of one module.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "weir",
+    products: [
+        .executable(name: "weir", targets: ["weir"]),
+        .library(name: "Essentials", type: .dynamic, targets: ["Essentials"]),
+    ],
+    dependencies: [],
+    targets: [
+        // 0: C
+        .systemLibrary(name: "CWeir", path: "plugin-sdk/CWeir"),
+        .systemLibrary(name: "CWeirLinux", path: "Sources/CWeirLinux"),
+        .systemLibrary(name: "CYAML", path: "Sources/CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+        // 1 to 8: the host, each layer importing only from below
+        host("WeirBase", ["CWeir", "CWeirLinux"]),
+        host("WeirNet", ["WeirBase", "CWeirLinux"]),
+        host("WeirWire", ["WeirBase", "CWeir"]),
+        host("WeirConfig", ["WeirBase", "CWeir", "CYAML"]),
+        host("WeirRESP", ["WeirBase", "WeirWire", "CWeir"]),
+        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir"]),
+        host("WeirUpstream", ["WeirBase", "WeirNet", "WeirWire", "WeirRESP", "WeirChain", "CWeir"]),
+        host("WeirPlugins", ["WeirBase", "WeirConfig", "CWeir", "CWeirLinux"]),
+        host("WeirTelemetry", ["WeirBase"]),
+        host(
+            "WeirRuntime",
+            [
+                "WeirBase", "WeirNet", "WeirWire", "WeirConfig", "WeirRESP", "WeirChain", "WeirUpstream", "WeirPlugins",
+                "WeirTelemetry", "CWeir", "CWeirLinux",
+            ]),
+        host("WeirAdmin", ["WeirBase", "WeirTelemetry", "CWeirLinux"]),
+        host("WeirCLI", ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin"]),
+        .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict),
+
+        // The SDK and the plugins that stand on it
+        .target(name: "WeirPlugin", dependencies: ["CWeir"], path: "plugin-sdk/WeirPlugin", swiftSettings: strict),
+        .target(
+            name: "Essentials", dependencies: ["WeirPlugin", "CWeir"], path: "Plugins/Essentials/Sources",
+            swiftSettings: hot, linkerSettings: exportEntryOnly),
+
+        // Tests
+        tests("WeirBaseTests", ["WeirBase"]),
+        tests("WeirNetTests", ["WeirNet", "WeirBase"]),
+        tests("WeirRESPTests", ["WeirRESP", "WeirWire", "WeirBase"]),
+        tests("WeirConfigTests", ["WeirConfig", "WeirBase"]),
+        tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
+        tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
+    ]
+)
