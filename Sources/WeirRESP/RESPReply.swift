@@ -34,17 +34,15 @@ public enum RESPReply {
     public static func protocolError(_ request: DecodedRequest) -> [UInt8] {
         let message = request.error.message
         if message.utf8CodeUnitCount == 0 { return [] }
-        return make(message.utf8CodeUnitCount + 9) {
-            $0.text("-ERR ")
-            $0.text(message)
-            if request.error == .expectedDollar {
-                // Redis prints the byte with %c into a C string, and a line feed as a space.
-                if request.unexpectedByte != 0 {
-                    withUnsafeBytes(of: request.unexpectedByte) { byte in $0.oneLine(byte) }
-                    $0.byte(UInt8(ascii: "'"))
-                }
+        return make(message.utf8CodeUnitCount + 9) { writer in
+            writer.text("-ERR ")
+            writer.text(message)
+            // Redis prints the byte with %c into a C string, and a line end as a space.
+            if request.error == .expectedDollar, request.unexpectedByte != 0 {
+                withUnsafeBytes(of: request.unexpectedByte) { writer.oneLine($0) }
+                writer.byte(UInt8(ascii: "'"))
             }
-            $0.lineEnd()
+            writer.lineEnd()
         }
     }
 
