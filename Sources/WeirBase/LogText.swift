@@ -153,7 +153,11 @@ enum LogText {
     static func append(_ value: LogValue, to out: inout [UInt8], quoteAlways: Bool) {
         switch value {
         case .text(let text):
-            if quoteAlways || needsQuotes(text) { appendQuoted(text, to: &out) } else { out.append(contentsOf: text.utf8) }
+            if quoteAlways || needsQuotes(text) {
+                appendQuoted(text, to: &out)
+            } else {
+                out.append(contentsOf: text.utf8)
+            }
         case .signed(let number): out.append(contentsOf: String(number).utf8)
         case .unsigned(let number): out.append(contentsOf: String(number).utf8)
         case .real(let number):
