@@ -60,9 +60,11 @@ public final class ScriptedDriver: Driver {
             socket.take(into, count)
             return note(count)
         }
+        // The end of the stream hides an error that came after it; a write will find that.
+        if socket.hasInputEnded { return note(0) }
         let code = socket.takeError()
         if code != 0 { return note(-Int(code)) }
-        return note(socket.hasInputEnded || socket.phase == .broken ? 0 : -Int(EAGAIN))
+        return note(socket.phase == .broken ? 0 : -Int(EAGAIN))
     }
 
     public override func write(_ descriptor: Int32, _ vectors: UnsafePointer<iovec>, _ count: Int32) -> Int {
