@@ -200,7 +200,9 @@ struct AdminLoop {
                 drop(index)
                 continue
             }
-            put(.text(.requestTimeout, "The request did not come in time.\n"), headOnly: false, keepsAlive: false, &slot)
+            put(
+                .text(.requestTimeout, "The request did not come in time.\n"), headOnly: false, keepsAlive: false, &slot
+            )
             guard write(&slot), slot.connection.phase != .writing else {
                 drop(index)
                 continue

@@ -64,7 +64,8 @@ public struct AdminRoutes: Sendable {
     /// sent by a browser that was tricked (DNS rebinding), and is refused.
     func answer(_ request: HTTPRequest, requiresLoopbackHost: Bool) -> HTTPResponse {
         if requiresLoopbackHost, let host = request.host, !LoopbackHost.matches(host) {
-            return .text(.forbidden, "This server is for this machine: the Host must be localhost, 127.0.0.1 or [::1].\n")
+            return .text(
+                .forbidden, "This server is for this machine: the Host must be localhost, 127.0.0.1 or [::1].\n")
         }
         guard let route = Route(rawValue: request.path) else {
             return .text(.notFound, "Nothing is here. What there is: GET /\n")
@@ -78,7 +79,8 @@ public struct AdminRoutes: Sendable {
         case .ready:
             let state = ready()
             return HTTPResponse(
-                status: state.isReady ? .ok : .unavailable, contentType: "application/json", body: Array(state.json.utf8))
+                status: state.isReady ? .ok : .unavailable, contentType: "application/json",
+                body: Array(state.json.utf8))
         case .metrics:
             let families = (metrics() + ProcessMetrics.gather()).sorted { $0.name < $1.name }
             return HTTPResponse(

@@ -54,7 +54,8 @@ struct HTTPRequestReader {
             bytes.removeFirst(2)
             scanned = 0
         }
-        if let first = bytes.first, first != 13, !isToken(first) { return .refused(.malformed) }
+        // Other protocols are told at their first byte.
+        if let first = bytes.first, first != 13, !isLetter(first) { return .refused(.malformed) }
         while scanned + 4 <= bytes.count {
             if bytes[scanned] == 13, bytes[scanned + 1] == 10, bytes[scanned + 2] == 13, bytes[scanned + 3] == 10 {
                 let head = bytes[..<scanned]
@@ -78,7 +79,9 @@ struct HTTPRequestReader {
         }
         lines.append(head[start...])
         guard lines.count <= maximumHeaderCount + 1 else { return .refused(.headTooLarge) }
-        guard lines.allSatisfy({ $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 9 } }) else { return .refused(.malformed) }
+        guard lines.allSatisfy({ $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 9 } }) else {
+            return .refused(.malformed)
+        }
         let words = lines[0].split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         guard words.count == 3, !words[0].isEmpty, words[0].allSatisfy(isToken), words[2].starts(with: "HTTP/".utf8),
             let path = path(words[1])
@@ -125,7 +128,8 @@ private struct HeaderSummary {
             guard host == nil else { return false }
             host = value
         case "content-length":
-            guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }), length == nil || length == value else {
+            guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }), length == nil || length == value
+            else {
                 return false
             }
             length = value
@@ -149,10 +153,15 @@ private struct HeaderSummary {
     }
 }
 
+private func isLetter(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte & 0xDF)
+}
+
 /// RFC 9110 5.6.2.
 private func isToken(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
         true
     default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
