@@ -7,8 +7,8 @@
 // Back-pressure: a client whose owed requests, unread answers or number of owed requests are above the high mark is
 // not read from until they are below the low mark. No client waits for another's socket.
 
-public import CWeir
-public import WeirBase
+import CWeir
+import WeirBase
 import Glibc
 import WeirNet
 import WeirWire
@@ -75,7 +75,7 @@ public struct FlowLimits: Sendable {
 }
 
 extension UnsafeMutablePointer where Pointee == Client {
-    @inlinable var worker: WorkerRef { WorkerRef(pointee.connection.pointee.head.worker) }
+    var worker: WorkerRef { WorkerRef(pointee.connection.pointee.head.worker) }
 
     // MARK: requests
 
@@ -183,7 +183,7 @@ extension UnsafeMutablePointer where Pointee == Client {
             let holder = frame.pointee.replacement ?? slab
             if frame.pointee.replacement == nil { slab.retain() }
             let wire = (frame.pointee.replacement == nil ? start : holder.start) + frame.pointee.offset
-            let message = worker.makeMessage(
+            let message = worker.makeMessageInline(
                 kind: UInt16(WEIR_REQUEST), protocolNumber: number, slab: holder, wire: wire,
                 byteCount: frame.pointee.byteCount)
             message.pointee.head.verb = frame.pointee.verb
@@ -275,10 +275,8 @@ extension UnsafeMutablePointer where Pointee == Client {
         request.pointee.lastAnswer = answer
         // The answer's hold on its request ends here: the ledger holds it.
         answer.pointee.exchange = nil
-        if !answer.has(WEIR_M_MORE) {
-            request.pointee.isAnswered = true
-            request.pointee.holds &-= 1
-        }
+        request.pointee.holds &-= 1
+        if !answer.has(WEIR_M_MORE) { request.pointee.isAnswered = true }
         if request == pointee.ledgerFirst { settleLedger() }
     }
 
@@ -314,7 +312,6 @@ extension UnsafeMutablePointer where Pointee == Client {
         guard settled > 0 else { return }
         pointee.owedCount &-= settled
         pointee.connection.pointee.head.in_flight = UInt32(truncatingIfNeeded: pointee.owedCount)
-        pointee.connection.pointee.pendingCount &-= settled
         markDirty()
     }
 
