@@ -191,7 +191,7 @@ enum Flow {
     }
 
     static func send(
-        _ target: TargetRef, _ messages: UnsafePointer<UnsafeMutablePointer<weir_msg>?>, _ count: UInt32,
+        _ target: TargetRef, _ messages: UnsafePointer<UnsafeMutablePointer<weir_msg>>, _ count: UInt32,
         _ options: UnsafePointer<weir_send_opts>?, _ done: weir_done_fn?, _ context: UnsafeMutableRawPointer?
     ) -> UInt64 {
         let worker = target.object.worker

@@ -83,7 +83,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         var batch = weir_batch(
             size: UInt32(truncatingIfNeeded: MemoryLayout<weir_batch>.size), count: UInt32(truncatingIfNeeded: count),
             conn: connection.handle,
-            msgs: UnsafeRawPointer(list).assumingMemoryBound(to: UnsafeMutablePointer<weir_msg>?.self), tags: tags)
+            msgs: UnsafeRawPointer(list).assumingMemoryBound(to: UnsafeMutablePointer<weir_msg>.self), tags: tags)
         pointee.crumb.pointee.place = site.pointee.crumb
         pointee.crumb.pointee.hook = name
         let start = pointee.head.now_ns
@@ -290,9 +290,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     func move(_ message: MessageRef) {
         var message = message
         message.pointee.disposition = .lent
-        guard let connection = message.pointee.connection else {
-            return message.isRequest ? refuse(message, weir_status(WEIR_E_INVALID), "a request without a chain") : message.end()
-        }
+        guard let connection = message.pointee.connection else { return moveUnattached(message) }
         if !message.isRequest {
             let floor = Int(message.pointee.exchange?.pointee.floor ?? -1)
             let site = Int(message.pointee.site) - 1
@@ -308,6 +306,22 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             withUnsafeMutablePointer(to: &message) { run(connection, $0, 1, from: site) }
         }
     }
+
+    /// Lets a message go on that is in no chain: a request of an operation, or its answer.
+    private func moveUnattached(_ message: MessageRef) {
+        if message.isRequest, let target = message.pointee.target {
+            message.pointee.target = nil
+            message.pointee.disposition = .moved
+            target.object.accept(message)
+        } else if let request = message.pointee.exchange, let operation = request.pointee.operation {
+            collect(operation, request, message)
+        } else {
+            message.end()
+        }
+    }
+
+    /// Takes over the answer of an upstream to a request that is in no chain.
+    public func deliverUnattached(_ response: MessageRef) { moveUnattached(response) }
 
     /// Ends what is under way for a request without an answer: nobody waits, or none was asked for.
     public func abandon(_ request: MessageRef) {

@@ -82,8 +82,7 @@ public enum HostTable {
                 drop: { Flow.drop(MessageRef($0)) },
                 retry: { Flow.retry(MessageRef($0), TargetRef($1)) },
                 send: { target, messages, count, options, done, context in
-                    guard let messages else { return 0 }
-                    return Flow.send(TargetRef(target), messages, count, options, done, context)
+                    Flow.send(TargetRef(target), messages, count, options, done, context)
                 },
                 cancel: { worker, id in WorkerRef(worker).cancel(id) },
                 push: { Flow.push(ChainConnectionRef($0), MessageRef($1)) },

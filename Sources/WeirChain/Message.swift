@@ -79,6 +79,8 @@ public struct Message {
     public var isSequenced: Bool
     /// Request: stands in a ledger.
     public var isOwed: Bool
+    /// Its bytes are in a slab with others of its own output only.
+    public var isCompacted: Bool
 }
 
 extension UnsafeMutablePointer where Pointee == Message {
@@ -173,7 +175,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 slab: slab, wire: wire, next: nil, ledgerNext: nil, exchange: nil, firstAnswer: nil, lastAnswer: nil,
                 connection: nil, outer: nil, operation: nil, body: nil, tags: nil, target: nil, worker: self,
                 sentNanoseconds: 0, upstreamWord: 0, command: 0, site: 0, floor: -1, operationIndex: 0, disposition: .lent, holds: 1,
-                isAnswered: false, keepsBytes: false, isSequenced: false, isOwed: false))
+                isAnswered: false, keepsBytes: false, isSequenced: false, isOwed: false,
+                isCompacted: false))
         return message
     }
 

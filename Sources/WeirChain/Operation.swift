@@ -36,7 +36,7 @@ public struct Operation {
 extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// Starts an operation over messages that a plugin has made; they are its from here on.
     func startOperation(
-        _ target: TargetRef, _ messages: UnsafePointer<UnsafeMutablePointer<weir_msg>?>, _ count: Int,
+        _ target: TargetRef, _ messages: UnsafePointer<UnsafeMutablePointer<weir_msg>>, _ count: Int,
         options: weir_send_opts, done: weir_done_fn?, context: UnsafeMutableRawPointer?,
         connection: ChainConnectionRef?
     ) -> UInt64 {
@@ -57,8 +57,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         let isFull = options.flags & UInt32(WEIR_SEND_DROP_IF_FULL) != 0 && target.object.isFull
         var isForeign = false
         for index in 0..<count {
-            // Safe: the header forbids NULL here; a plugin that breaks it is told by the trap's breadcrumb.
-            let message = MessageRef(messages[index].unsafelyUnwrapped)
+            let message = MessageRef(messages[index])
             (operation.pointee.requests + index).initialize(to: message)
             isForeign = isForeign || message.pointee.isOwed || message.pointee.operation != nil || !message.isRequest
         }
@@ -174,7 +173,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 count: isOK ? UInt32(count) : 0, flags: !isOK && operation.pointee.isUnsent ? UInt32(WEIR_M_UNSENT) : 0,
                 msgs: isOK
                     ? UnsafeRawPointer(operation.pointee.responses).assumingMemoryBound(
-                        to: UnsafeMutablePointer<weir_msg>?.self) : nil, detail: detail)
+                        to: UnsafeMutablePointer<weir_msg>.self) : nil, detail: detail)
             withCrumb(nil, Hook.done) { done(operation.pointee.context, &result) }
         }
         for index in 0..<count {

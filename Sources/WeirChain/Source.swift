@@ -222,8 +222,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         } else {
             pointee.net.close(client.pointee.descriptor)
         }
-        client.pointee.partial?.release()
-        client.pointee.partial = nil
+        client.pointee.input.clear()
         while let message = client.pointee.output.popFirst() { message.end() }
         client.pointee.outputByteCount = 0
         var owed = client.pointee.ledgerFirst

@@ -46,6 +46,8 @@ open class UpstreamLayer {
     open var needsSweep: Bool { false }
     /// A client has gone: what it held is given back.
     open func connectionGone(_ connection: ChainConnectionRef) {}
+    /// A client whose unread answers were above the mark has read them.
+    open func clientWritable(_ connection: ChainConnectionRef) {}
     /// The client has an upstream connection of its own.
     open func isPinned(_ connection: ChainConnectionRef) -> Bool { false }
     /// Opens a target for `weir_host.target_open` with a reference to an upstream.
@@ -54,7 +56,7 @@ open class UpstreamLayer {
     open func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str { weir_str() }
     /// What the codec's extension tells of a connection's session; its layout is the extension's.
     open func session(_ connection: ChainConnectionRef) -> UnsafeRawPointer? { nil }
-    /// True when nothing is owed by any upstream.
+    /// Closes everything.
     open func stop() {}
 }
 
