@@ -1,10 +1,10 @@
 // A pool of equal structs on the heap: taking and giving back one costs a few loads.
 //
 // Memory comes in blocks and is never returned, so a pointer may be looked at after it was given back
-// (a generation in the struct tells). One thread only.
+// (a flag in the struct tells). One thread only; do not copy it.
 
 /// Structs of one type, reused. `T` must not own anything that needs to be destroyed.
-public struct FreeList<T>: ~Copyable {
+public struct FreeList<T> {
     @usableFromInline var free: UnsafeMutableRawPointer?
     /// Structs that are in use.
     public var usedCount = 0

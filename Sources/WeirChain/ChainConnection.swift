@@ -4,7 +4,7 @@
 // It ends in this order: the client goes, every message and operation of it ends, then conn_close.
 
 public import CWeir
-public import WeirBase
+import WeirBase
 import WeirWire
 
 public typealias ChainConnectionRef = UnsafeMutablePointer<ChainConnection>
@@ -59,7 +59,7 @@ extension UnsafeMutablePointer where Pointee == ChainConnection {
             target = bound.pointee.nextBound
             bound.object.close()
         }
-        worker.pointee.connectionGone(self)
+        worker.pointee.upstreams._withUnsafeGuaranteedRef { $0.connectionGone(self) }
         if pointee.pendingCount == 0 { worker.scheduleClosing(self) }
     }
 

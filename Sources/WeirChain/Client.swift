@@ -7,8 +7,8 @@
 // Back-pressure: a client whose owed requests, unread answers or number of owed requests are above the high mark is
 // not read from until they are below the low mark. No client waits for another's socket.
 
-public import CWeir
-public import WeirBase
+import CWeir
+import WeirBase
 import Glibc
 import WeirNet
 import WeirWire
@@ -36,15 +36,13 @@ public struct Client {
     /// The other side has closed its half.
     var isEndOfInput = false
     var isFull = false
+    /// Its unread answers are above the mark: nothing more is asked for it until they have been written.
+    var isStalling = false
     let descriptor: Int32
     let source: SourceStateRef
     var connection: ChainConnectionRef
     var decoder: CodecState
-    /// Start of a frame that has not come whole.
-    var partial: SlabRef?
-    var partialStart: UnsafeMutablePointer<UInt8>?
-    var partialCount = 0
-    var neededCount = 0
+    var input = InputBuffer()
     var ledgerFirst: MessageRef?
     var ledgerLast: MessageRef?
     /// Requests that are owed an answer.
@@ -75,16 +73,15 @@ public struct FlowLimits: Sendable {
 }
 
 extension UnsafeMutablePointer where Pointee == Client {
-    @inlinable var worker: WorkerRef { WorkerRef(pointee.connection.pointee.head.worker) }
+    var worker: WorkerRef { WorkerRef(pointee.connection.pointee.head.worker) }
 
     // MARK: requests
 
     /// The socket has something to read.
     func readable() {
         let worker = self.worker
-        let (slab, room) = prepareRoom()
-        let base = slab.start + slab.pointee.filled
-        let count = worker.pointee.net.read(pointee.descriptor, base, room)
+        let (slab, at, room) = pointee.input.room(worker)
+        let count = worker.pointee.net.read(pointee.descriptor, at, room)
         guard count > 0 else {
             slab.release()
             return ended(count)
@@ -92,51 +89,10 @@ extension UnsafeMutablePointer where Pointee == Client {
         pointee.lastActivity = worker.pointee.head.now_ns
         pointee.source.pointee.received.pointee &+= UInt64(count)
         slab.pointee.filled &+= count
-        let start = pointee.partialStart ?? base
-        let total = pointee.partialCount &+ count
-        pointee.partial?.release()
-        pointee.partial = nil
-        pointee.partialStart = nil
-        pointee.partialCount = 0
+        let (start, total) = pointee.input.take(at, count)
         cut(slab, start, total)
         slab.release()
         updateReading()
-    }
-
-    /// A slab to read into behind the bytes that are already there, held by the caller, and how much to read.
-    private func prepareRoom() -> (SlabRef, Int) {
-        let worker = self.worker
-        if let partial = pointee.partial {
-            let end = pointee.partialStart.unsafelyUnwrapped + pointee.partialCount  // Safe: set with `partial`.
-            if end == partial.start + partial.pointee.filled, partial.room >= Swift.max(4096, missingCount()) {
-                partial.retain()
-                return (partial, partial.room)
-            }
-            let wanted = Swift.max(pointee.partialCount &* 2, Swift.min(pointee.neededCount, pointee.partialCount &* 4 &+ (1 << 20)))
-            let slab: SlabRef
-            if pointee.partialCount &+ 16_384 <= worker.pointee.slab.room, wanted <= worker.pointee.slab.room {
-                slab = worker.pointee.slab
-                slab.retain()
-            } else {
-                slab = worker.pointee.slabs.take(Swift.max(wanted &+ 4096, SlabPool.standardByteCount))
-            }
-            let target = slab.start + slab.pointee.filled
-            target.update(from: pointee.partialStart.unsafelyUnwrapped, count: pointee.partialCount)
-            slab.pointee.filled &+= pointee.partialCount
-            partial.release()
-            slab.retain()
-            pointee.partial = slab
-            pointee.partialStart = target
-            return (slab, slab.room)
-        }
-        let slab = worker.currentSlab()
-        slab.retain()
-        return (slab, slab.room)
-    }
-
-    /// Bytes that the started frame still lacks, bounded: memory follows what came, not what was announced.
-    private func missingCount() -> Int {
-        Swift.min(Swift.max(pointee.neededCount &- pointee.partialCount, 0), 65_536)
     }
 
     /// Cuts requests out of `count` bytes and hands them to the chain.
@@ -144,11 +100,12 @@ extension UnsafeMutablePointer where Pointee == Client {
         let worker = self.worker
         let codec = pointee.connection.pointee.chain.pointee.codec
         var offset = 0
-        pointee.neededCount = 0
+        var needed = 0
         while offset < count, !pointee.isFinishing {
             let bytes = UnsafeRawBufferPointer(start: start + offset, count: count &- offset)
             let cut = codec._withUnsafeGuaranteedRef {
-                $0.cutRequests(&pointee.decoder, bytes, worker.pointee.frames, WorkerCore.batchCapacity, worker.pointee.slabs)
+                $0.cutRequests(
+                    &pointee.decoder, bytes, worker.pointee.frames, WorkerCore.batchCapacity, worker.pointee.slabs)
             }
             if cut.frameCount > 0 { submit(slab, start + offset, cut.frameCount, codec) }
             offset &+= cut.consumedByteCount
@@ -157,15 +114,12 @@ extension UnsafeMutablePointer where Pointee == Client {
                 return
             }
             if cut.frameCount < WorkerCore.batchCapacity {
-                pointee.neededCount = cut.neededByteCount
+                needed = cut.neededByteCount
                 break
             }
         }
         if offset < count, !pointee.isFinishing, !pointee.event.isClosed {
-            slab.retain()
-            pointee.partial = slab
-            pointee.partialStart = start + offset
-            pointee.partialCount = count &- offset
+            pointee.input.keep(slab, start + offset, count &- offset, needed: needed, worker)
         }
     }
 
@@ -183,7 +137,7 @@ extension UnsafeMutablePointer where Pointee == Client {
             let holder = frame.pointee.replacement ?? slab
             if frame.pointee.replacement == nil { slab.retain() }
             let wire = (frame.pointee.replacement == nil ? start : holder.start) + frame.pointee.offset
-            let message = worker.makeMessage(
+            let message = worker.makeMessageInline(
                 kind: UInt16(WEIR_REQUEST), protocolNumber: number, slab: holder, wire: wire,
                 byteCount: frame.pointee.byteCount)
             message.pointee.head.verb = frame.pointee.verb
@@ -199,7 +153,7 @@ extension UnsafeMutablePointer where Pointee == Client {
             pointee.ledgerLast = message
             batch[made] = message
             made &+= 1
-            if frame.pointee.command != 0, frame.pointee.flags & UInt32(WEIR_M_PINNED) != 0,
+            if frame.pointee.flags & Frame.changesSession != 0,
                 codec._withUnsafeGuaranteedRef({ $0.closesConnection(frame.pointee.command) })
             {
                 pointee.isFinishing = true
@@ -275,10 +229,8 @@ extension UnsafeMutablePointer where Pointee == Client {
         request.pointee.lastAnswer = answer
         // The answer's hold on its request ends here: the ledger holds it.
         answer.pointee.exchange = nil
-        if !answer.has(WEIR_M_MORE) {
-            request.pointee.isAnswered = true
-            request.pointee.holds &-= 1
-        }
+        request.pointee.holds &-= 1
+        if !answer.has(WEIR_M_MORE) { request.pointee.isAnswered = true }
         if request == pointee.ledgerFirst { settleLedger() }
     }
 
@@ -314,7 +266,6 @@ extension UnsafeMutablePointer where Pointee == Client {
         guard settled > 0 else { return }
         pointee.owedCount &-= settled
         pointee.connection.pointee.head.in_flight = UInt32(truncatingIfNeeded: pointee.owedCount)
-        pointee.connection.pointee.pendingCount &-= settled
         markDirty()
     }
 
@@ -348,7 +299,7 @@ extension UnsafeMutablePointer where Pointee == Client {
         let worker = self.worker
         while !pointee.output.isEmpty {
             let vectors = worker.pointee.vectors
-            let (count, byteCount) = gather(vectors)
+            let (count, byteCount) = Gather.fill(vectors, from: pointee.output.first, skip: pointee.outputOffset)
             let written = worker.pointee.net.write(pointee.descriptor, vectors, Int32(count))
             if written < 0 {
                 if written == -Int(EAGAIN) { break }
@@ -358,37 +309,20 @@ extension UnsafeMutablePointer where Pointee == Client {
             consume(written)
             if written < byteCount { break }
         }
-        if pointee.output.isEmpty != !pointee.isWriteWatched {
-            pointee.isWriteWatched = !pointee.output.isEmpty
+        if pointee.output.isEmpty == pointee.isWriteWatched {
+            pointee.isWriteWatched.toggle()
             watch()
+        }
+        if pointee.isWriteWatched {
+            compactOutput()
+        } else if pointee.isStalling, pointee.outputByteCount == 0 {
+            pointee.isStalling = false
+            worker.pointee.upstreams._withUnsafeGuaranteedRef { $0.clientWritable(pointee.connection) }
         }
         if pointee.output.isEmpty, pointee.isFinishing, pointee.ledgerFirst == nil {
             return worker.closeClient(self, pointee.isEndOfInput ? .endOfInput : .finished)
         }
         updateReading()
-    }
-
-    /// Fills vectors with the output; neighbours in memory become one.
-    private func gather(_ vectors: UnsafeMutablePointer<iovec>) -> (Int, Int) {
-        var count = 0
-        var total = 0
-        var message = pointee.output.first
-        var skip = pointee.outputOffset
-        while let current = message {
-            let start = UnsafeMutableRawPointer(current.pointee.wire.unsafelyUnwrapped + skip)  // Safe: has bytes.
-            let length = current.byteCount &- skip
-            skip = 0
-            if count > 0, vectors[count &- 1].iov_base + vectors[count &- 1].iov_len == start {
-                vectors[count &- 1].iov_len &+= length
-            } else {
-                if count == WorkerCore.vectorCapacity { break }
-                vectors[count] = iovec(iov_base: start, iov_len: length)
-                count &+= 1
-            }
-            total &+= length
-            message = current.pointee.next
-        }
-        return (count, total)
     }
 
     /// Lets go of what has been written.
@@ -402,6 +336,34 @@ extension UnsafeMutablePointer where Pointee == Client {
         }
         pointee.outputOffset = left
         if written > 0 { pointee.lastActivity = worker.pointee.head.now_ns }
+    }
+
+    /// Moves small answers that the socket did not take out of the slabs that they share with others, so that one
+    /// client that does not read cannot hold the memory of all.
+    private func compactOutput() {
+        let worker = self.worker
+        var message = pointee.output.first?.pointee.next
+        var slab: SlabRef?
+        while let current = message {
+            message = current.pointee.next
+            let count = current.byteCount
+            guard !current.pointee.isCompacted, count <= SlabPool.standardByteCount / 4, let wire = current.pointee.wire else {
+                continue
+            }
+            if slab == nil || slab.unsafelyUnwrapped.room < count {
+                slab?.release()
+                slab = worker.pointee.slabs.take()
+            }
+            let fresh = slab.unsafelyUnwrapped  // Safe: set just above.
+            let at = fresh.start + fresh.pointee.filled
+            fresh.append(UnsafeRawBufferPointer(start: wire, count: count))
+            fresh.retain()
+            current.releaseBytes()
+            current.pointee.slab = fresh
+            current.pointee.wire = at
+            current.pointee.isCompacted = true
+        }
+        slab?.release()
     }
 
     // MARK: flow control
@@ -432,6 +394,13 @@ extension UnsafeMutablePointer where Pointee == Client {
             watch()
             noteFull(pointee.outputByteCount > limits.outputBytesHigh)
         }
+    }
+
+    /// True while answers that it does not read are above the mark.
+    public var isOutputFull: Bool {
+        guard pointee.outputByteCount > pointee.source.pointee.limits.outputBytesHigh else { return false }
+        pointee.isStalling = true
+        return true
     }
 
     private func noteFull(_ isFull: Bool) {

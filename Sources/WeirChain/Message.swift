@@ -12,7 +12,6 @@
 
 public import CWeir
 public import WeirBase
-import WeirWire
 
 public typealias MessageRef = UnsafeMutablePointer<Message>
 
@@ -22,6 +21,8 @@ public enum Disposition: UInt8 {
     case lent
     /// Kept by a plugin.
     case taken
+    /// Disposed of in the running hook, with a target; goes there when the hook has returned.
+    case passing
     /// Disposed of: on the worker's list of moves, in a queue, or with its operation.
     case moved
 }
@@ -63,6 +64,10 @@ public struct Message {
     public var command: UInt16
     /// The site that it is at; a response starts from here.
     public var site: Int16
+    /// The site whose hooks its responses do not reach any more, nor those before it; −1 for all of the chain.
+    public var floor: Int16
+    /// Request of an operation: which of its requests.
+    public var operationIndex: UInt16
     public var disposition: Disposition
     /// Request: how many hold it.
     public var holds: UInt8
@@ -74,6 +79,8 @@ public struct Message {
     public var isSequenced: Bool
     /// Request: stands in a ledger.
     public var isOwed: Bool
+    /// Its bytes are in a slab with others of its own output only.
+    public var isCompacted: Bool
 }
 
 extension UnsafeMutablePointer where Pointee == Message {
@@ -119,6 +126,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     /// Frees the message and what it owns; a response gives up its hold on its request.
     func end() {
         let exchange = pointee.exchange
+        let counted = isRequest ? pointee.head.conn : nil
         releaseBytes()
         if let body = pointee.body { Body.free(body) }
         if let tags = pointee.tags { tags.deallocate() }
@@ -133,6 +141,7 @@ extension UnsafeMutablePointer where Pointee == Message {
             pointee.worker.pointee.returnFrames.give(frame)
         }
         pointee.worker.pointee.messages.give(self)
+        if let counted { ChainConnectionRef(counted).pendingEnded() }
         exchange?.release()
     }
 }
@@ -141,6 +150,7 @@ extension UnsafeMutablePointer where Pointee == Message {
 public struct ReturnFrame {
     var connection: ChainConnectionRef
     var site: Int16
+    var floor: Int16
     var outer: ReturnFrameRef?
 }
 
@@ -148,8 +158,8 @@ public typealias ReturnFrameRef = UnsafeMutablePointer<ReturnFrame>
 
 extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// A message with these bytes and one hold; takes over the caller's hold on `slab`.
-    @inlinable @inline(__always)
-    public func makeMessage(
+    @inline(__always)
+    func makeMessageInline(
         kind: UInt16, protocolNumber: UInt16, slab: SlabRef?, wire: UnsafeMutablePointer<UInt8>?, byteCount: Int
     ) -> MessageRef {
         let message = pointee.messages.take()
@@ -164,9 +174,17 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     received_ns: pointee.head.now_ns, deadline_ns: 0, conn: nil, request: nil),
                 slab: slab, wire: wire, next: nil, ledgerNext: nil, exchange: nil, firstAnswer: nil, lastAnswer: nil,
                 connection: nil, outer: nil, operation: nil, body: nil, tags: nil, target: nil, worker: self,
-                sentNanoseconds: 0, upstreamWord: 0, command: 0, site: 0, disposition: .lent, holds: 1,
-                isAnswered: false, keepsBytes: false, isSequenced: false, isOwed: false))
+                sentNanoseconds: 0, upstreamWord: 0, command: 0, site: 0, floor: -1, operationIndex: 0, disposition: .lent, holds: 1,
+                isAnswered: false, keepsBytes: false, isSequenced: false, isOwed: false,
+                isCompacted: false))
         return message
+    }
+
+    /// The same, for other modules.
+    public func makeMessage(
+        kind: UInt16, protocolNumber: UInt16, slab: SlabRef?, wire: UnsafeMutablePointer<UInt8>?, byteCount: Int
+    ) -> MessageRef {
+        makeMessageInline(kind: kind, protocolNumber: protocolNumber, slab: slab, wire: wire, byteCount: byteCount)
     }
 
     /// A response to `request` with a copy of these bytes; takes over one hold on `request`.

@@ -2,7 +2,7 @@
 // know it as `weir_site`); `SiteState` is what one worker keeps of it, laid out flat for the request path.
 
 public import CWeir
-public import WeirBase
+import WeirBase
 import WeirWire
 
 /// One configured transform. Made on the main thread, not changed once workers run.

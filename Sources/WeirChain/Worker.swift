@@ -46,6 +46,8 @@ open class UpstreamLayer {
     open var needsSweep: Bool { false }
     /// A client has gone: what it held is given back.
     open func connectionGone(_ connection: ChainConnectionRef) {}
+    /// A client whose unread answers were above the mark has read them.
+    open func clientWritable(_ connection: ChainConnectionRef) {}
     /// The client has an upstream connection of its own.
     open func isPinned(_ connection: ChainConnectionRef) -> Bool { false }
     /// Opens a target for `weir_host.target_open` with a reference to an upstream.
@@ -54,7 +56,7 @@ open class UpstreamLayer {
     open func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str { weir_str() }
     /// What the codec's extension tells of a connection's session; its layout is the extension's.
     open func session(_ connection: ChainConnectionRef) -> UnsafeRawPointer? { nil }
-    /// True when nothing is owed by any upstream.
+    /// Closes everything.
     open func stop() {}
 }
 
@@ -84,7 +86,7 @@ public struct WorkerCore {
     var lastOperationID: UInt64 = 0
     /// The site whose hook runs, for messages that it makes.
     var currentSite: Int16 = 0
-    var timers = TimerQueue()
+    let timers: UnsafeMutablePointer<TimerQueue>
     public let mailbox: Mailbox
     public let crumb: UnsafeMutablePointer<Breadcrumb>
     public var upstreams: Unmanaged<UpstreamLayer>
@@ -102,6 +104,8 @@ public struct WorkerCore {
     var sharedTargets: [SharedTarget] = []
     var clientCount = 0
     var nextSweep: UInt64 = 0
+    /// Unix time minus monotonic time.
+    var wallOffset: UInt64 = 0
     var nextConnectionID: UInt64 = 0
     var isDraining = false
     var mustStop = false
@@ -139,13 +143,14 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     size: UInt32(MemoryLayout<weir_worker>.size), index: UInt32(index), count: UInt32(count),
                     log_level: logLevel, now_ns: driver.now, wall_ns: driver.wallTime, host: host),
                 net: Net(driver: Unmanaged.passRetained(driver)), slabs: slabs, metrics: metrics, slab: slabs.take(),
-                mailbox: Mailbox(driver), crumb: .allocate(capacity: 1),
+                timers: .allocate(capacity: 1), mailbox: Mailbox(driver: driver), crumb: .allocate(capacity: 1),
                 upstreams: Unmanaged.passRetained(UpstreamLayer()), frames: .allocate(capacity: capacity),
                 replyFrames: .allocate(capacity: capacity), batch: .allocate(capacity: capacity),
                 answers: .allocate(capacity: capacity), filtered: .allocate(capacity: capacity),
                 tagWords: .allocate(capacity: capacity), vectors: .allocate(capacity: WorkerCore.vectorCapacity),
                 events: .allocate(capacity: WorkerCore.eventCapacity), random: SeededRandom(seed: seed)))
         worker.pointee.crumb.initialize(to: Breadcrumb())
+        worker.pointee.timers.initialize(to: TimerQueue())
         worker.pointee.codecs = codecs.map { Unmanaged.passRetained($0) }
         return worker
     }
@@ -219,7 +224,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
 
     private func timeoutNanoseconds() -> Int64 {
         if !pointee.moves.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
-        var deadline = pointee.timers.nextDeadline ?? UInt64.max
+        var deadline = pointee.timers.pointee.nextDeadline ?? UInt64.max
         if pointee.clientCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
             deadline = Swift.min(deadline, pointee.nextSweep)
         }
@@ -249,7 +254,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func fireTimers() {
-        while let (function, context) = pointee.timers.popDue(pointee.head.now_ns) {
+        while let (function, context) = pointee.timers.pointee.popDue(pointee.head.now_ns) {
             withCrumb(nil, Hook.task) { function(context) }
             settle()
         }
@@ -294,12 +299,4 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
 
     /// Ends the loop after the current turn; from the worker's own thread.
     public func stopLoop() { pointee.mustStop = true }
-}
-
-extension WorkerCore {
-    /// Unix time minus monotonic time.
-    var wallOffset: UInt64 {
-        get { wallMinusNow }
-        set { wallMinusNow = newValue }
-    }
 }

@@ -24,6 +24,9 @@ public struct Frame {
     /// `byteCount` are those within the slab); the receiver of the frame owns one hold.
     public var replacement: SlabRef?
 
+    /// In `flags`, for the host alone: the request changes the state of its session, or asks for it.
+    public static var changesSession: UInt32 { 1 << 31 }
+
     @inlinable
     public init(
         offset: Int, byteCount: Int, verb: UInt32, flags: UInt32, command: UInt16, kind: UInt16,
