@@ -4,6 +4,18 @@ import CWeir
 import Glibc
 import WeirNet
 
+extension UnsafeMutablePointer where Pointee == WorkerCore {
+    /// Runs `work` on a thread of the pool and then `completion` on this worker, with what it returned.
+    public func runBlocking<R: Sendable>(
+        _ work: @escaping @Sendable () -> R, then completion: @escaping (R) -> Void
+    ) {
+        let job = BlockingJob(work: work, completion: completion)
+        BlockingPool.shared.run(
+            pointee.mailbox, { context in BlockingJob<R>.from(context)?.takeUnretainedValue().perform() },
+            { context in BlockingJob<R>.from(context)?.takeRetainedValue().finish() },
+            Unmanaged.passRetained(job).toOpaque())
+    }
+}
 final class BlockingPool: @unchecked Sendable {
     static let shared = BlockingPool(maximumThreadCount: 4)
 

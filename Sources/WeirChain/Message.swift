@@ -115,6 +115,9 @@ extension UnsafeMutablePointer where Pointee == Message {
         if pointee.holds == 0 { end() }
     }
 
+    /// Writes the edits of a plugin into the message's bytes.
+    public func encodeEdits() { Body.encode(self) }
+
     /// Gives up the bytes, when nobody will look at them again.
     @inlinable public func releaseBytes() {
         if let slab = pointee.slab {
@@ -225,6 +228,12 @@ public struct MessageQueue {
         message.pointee.next = nil
         if let last { last.pointee.next = message } else { first = message }
         last = message
+    }
+
+    public mutating func prepend(_ message: MessageRef) {
+        message.pointee.next = first
+        first = message
+        if last == nil { last = message }
     }
 
     @inlinable @inline(__always)
