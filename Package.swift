@@ -52,7 +52,7 @@ let package = Package(
         host("WeirWire", ["WeirBase", "CWeir"]),
         host("WeirConfig", ["WeirBase", "CWeir", "CYAML"]),
         host("WeirRESP", ["WeirBase", "WeirWire", "CWeir"]),
-        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir"]),
+        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir", "CWeirLinux"]),
         host("WeirUpstream", ["WeirBase", "WeirNet", "WeirWire", "WeirRESP", "WeirChain", "CWeir"]),
         host("WeirPlugins", ["WeirBase", "WeirConfig", "CWeir", "CWeirLinux"]),
         host("WeirTelemetry", ["WeirBase"]),

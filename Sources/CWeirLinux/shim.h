@@ -70,4 +70,7 @@ static inline uint64_t weir_clock_ns(clockid_t clock) {
 }
 static inline int weir_errno(void) { return errno; }
 
+/* Adds to a counter that several threads share; returns the new value. */
+static inline long weir_atomic_add(long *cell, long change) { return __atomic_add_fetch(cell, change, __ATOMIC_ACQ_REL); }
+
 #endif
