@@ -63,7 +63,7 @@ open class Driver {
     /// A descriptor whose connection is made or under way: watch for `writable`, then ask `connectOutcome`.
     open func connect(_ address: SocketAddress) -> Int32 { -ENOSYS }
 
-    /// 0: connected; EINPROGRESS: not decided yet; any other errno (positive): failed. Fetching an error clears it.
+    /// 0: connected; any errno but EINPROGRESS (positive): failed, told once; EINPROGRESS: neither, yet or any more.
     open func connectOutcome(_ descriptor: Int32) -> Int32 { ENOSYS }
 
     /// The address of our end; unspecified when there is none.

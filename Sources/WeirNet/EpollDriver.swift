@@ -83,7 +83,7 @@ public final class EpollDriver: Driver {
 
     public override func accept(_ listener: Int32, _ peer: inout SocketAddress) -> Int32 {
         var native = sockaddr_storage()
-        while true {
+        for _ in 0..<EpollDriver.maximumAcceptAttempts {
             var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let descriptor = withUnsafeMutablePointer(to: &native) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -101,6 +101,7 @@ public final class EpollDriver: Driver {
             case let code: return -code
             }
         }
+        return -EAGAIN
     }
 
     public override func listen(_ address: SocketAddress, backlog: Int32) -> Int32 {
@@ -256,6 +257,8 @@ public final class EpollDriver: Driver {
 
     // MARK: Sockets
 
+    /// Dead connections skipped in one `accept`; the listener stays readable for the rest.
+    private static let maximumAcceptAttempts = 16
     private static let nonBlocking = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
 
     private func openSocket(_ address: SocketAddress) -> Int32 {

@@ -50,6 +50,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
             }
             guard let first = parts.first, read(String(first), AF_INET6) else { return nil }
             family = .ipv6
+            unmap()
         } else {
             guard read(String(host), AF_INET) else { return nil }
             family = .ipv4
@@ -97,6 +98,15 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         return value <= maximum ? value : nil
     }
 
+    /// An IPv4 address in IPv6 clothes (`::ffff:1.2.3.4`, what a listener on `[::]` sees) becomes the IPv4 address.
+    private mutating func unmap() {
+        guard upper == 0, UInt64(bigEndian: lower) >> 32 == 0xffff else { return }
+        family = .ipv4
+        scope = 0
+        upper = UInt64(littleEndian: UInt64(littleEndian: lower) >> 32)
+        lower = 0
+    }
+
     private mutating func read(_ host: String, _ family: Int32) -> Bool {
         var bytes: (UInt64, UInt64) = (0, 0)
         guard inet_pton(family, host, &bytes) == 1 else { return false }
@@ -108,8 +118,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 // MARK: - The kernel's form
 
 extension SocketAddress {
-    /// From what the kernel or the resolver has filled in. An IPv4 address in IPv6 clothes (`::ffff:1.2.3.4`, what a
-    /// listener on `[::]` sees) becomes the IPv4 address. Unknown families become unspecified.
+    /// From what the kernel or the resolver has filled in. Unknown families become unspecified.
     init(_ native: UnsafeRawPointer, byteCount: Int) {
         self.init()
         guard byteCount >= MemoryLayout<sa_family_t>.size else { return }
@@ -127,14 +136,9 @@ extension SocketAddress {
             (upper, lower) = withUnsafeBytes(of: address.sin6_addr) {
                 ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
             }
-            if upper == 0, UInt64(bigEndian: lower) >> 32 == 0xffff {
-                family = .ipv4
-                upper = UInt64(littleEndian: UInt64(littleEndian: lower) >> 32)
-                lower = 0
-            } else {
-                family = .ipv6
-                scope = address.sin6_scope_id
-            }
+            family = .ipv6
+            scope = address.sin6_scope_id
+            unmap()
         default: break
         }
     }
