@@ -118,6 +118,9 @@ extension UnsafeMutablePointer where Pointee == Message {
     /// Writes the edits of a plugin into the message's bytes.
     public func encodeEdits() { Body.encode(self) }
 
+    /// The tape, parsed on the first call; nil when the bytes are malformed.
+    public var tape: UnsafePointer<weir_tape>? { Body.of(self).map { Body.tape($0) } }
+
     /// Gives up the bytes, when nobody will look at them again.
     @inlinable public func releaseBytes() {
         if let slab = pointee.slab {
@@ -127,7 +130,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     }
 
     /// Frees the message and what it owns; a response gives up its hold on its request.
-    func end() {
+    public func end() {
         let exchange = pointee.exchange
         let counted = isRequest ? pointee.head.conn : nil
         releaseBytes()

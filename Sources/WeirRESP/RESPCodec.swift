@@ -159,6 +159,31 @@ public final class RESPCodec: WireCodec, @unchecked Sendable {
             command: request.command, kind: UInt16(WEIR_REQUEST))
     }
 
+    public override func parse(
+        _ bytes: UnsafeRawBufferPointer, kind: UInt16, _ items: UnsafeMutablePointer<weir_item>, _ capacity: Int
+    ) -> Int {
+        RESPTape.parse(bytes, into: items, capacity: capacity, maximumNesting: limits.maximumNesting)
+    }
+
+    public override func encodedByteCount(
+        _ items: UnsafePointer<weir_item>, _ count: Int, kind: UInt16, version: UInt32
+    ) -> Int {
+        RESPTape.encodedByteCount(items, count: count, as: form(kind, version))
+    }
+
+    public override func encode(
+        _ items: UnsafePointer<weir_item>, _ count: Int, kind: UInt16, version: UInt32,
+        _ into: UnsafeMutableRawBufferPointer
+    ) {
+        _ = RESPTape.encode(
+            items, count: count, as: form(kind, version),
+            into: into.baseAddress?.assumingMemoryBound(to: UInt8.self), capacity: into.count)
+    }
+
+    private func form(_ kind: UInt16, _ version: UInt32) -> RESPTape.Form {
+        kind == UInt16(WEIR_REQUEST) ? .request : .reply(version: Int(version))
+    }
+
     public override func errorResponse(_ status: weir_status, _ text: weir_str) -> [UInt8] {
         let text = text.bytes
         let space = text.firstIndex(of: UInt8(ascii: " ")) ?? 0

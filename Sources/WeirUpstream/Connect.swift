@@ -9,6 +9,7 @@ import WeirBase
 import WeirChain
 import WeirNet
 import WeirRESP
+import WeirWire
 
 extension UnsafeMutablePointer where Pointee == Connection {
     // MARK: coming up

@@ -12,6 +12,7 @@ import Glibc
 import WeirBase
 import WeirChain
 import WeirNet
+import WeirRESP
 import WeirWire
 
 typealias ConnectionRef = UnsafeMutablePointer<Connection>

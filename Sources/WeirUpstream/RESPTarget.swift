@@ -342,7 +342,7 @@ final class RESPTarget: Target {
     /// Time until the next attempt: doubling from 50 ms to 2 s, with half of it at random.
     func backoff(_ failureCount: UInt32) -> UInt64 {
         if failureCount <= 1 { return 0 }
-        let full = Swift.min(50_000_000 << UInt64(Swift.min(failureCount - 2, 6)), 2_000_000_000)
+        let full = Swift.min(UInt64(50_000_000) << UInt64(Swift.min(failureCount - 2, 6)), 2_000_000_000)
         return full / 2 + seed.next() % (full / 2)
     }
 

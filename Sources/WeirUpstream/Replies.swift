@@ -92,11 +92,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
             return false
         }
         let bytes = UnsafeRawBufferPointer(start: base + frame.offset, count: frame.byteCount)
-        let event = PubSubEvent(bytes)
+        let event = PubSubReply(bytes)
         let head = oldestSent
         let isConfirmation = event.isConfirmation && head.map { Route.isSubscription($0) } == true
         if event.isConfirmation { route.noteSubscription(event) }
-        if !isConfirmation, frame.kind == UInt16(WEIR_PUSH) || event.isMessage || event.isConfirmation {
+        if !isConfirmation, frame.kind == UInt16(WEIR_PUSH) || event.kind.isMessage || event.isConfirmation {
             if event.isConfirmation { route.pointee.confirmationsLeft = 0 }
             route.push(slab, bytes)
             return true
@@ -125,56 +125,5 @@ extension UnsafeMutablePointer where Pointee == Connection {
             deliver($0, &count)
         }
         return true
-    }
-}
-
-/// What a frame on a subscribed connection says: its first word, and the number at its end.
-struct PubSubEvent {
-    enum Kind { case message, subscribe, unsubscribe, patternSubscribe, patternUnsubscribe, shardSubscribe, shardUnsubscribe, other }
-    var kind = Kind.other
-    /// How many subscriptions the connection has now (of shards, or of channels and patterns).
-    var count: Int32 = 0
-
-    var isMessage: Bool { kind == .message }
-    var isConfirmation: Bool { kind != .message && kind != .other }
-
-    init(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count > 8, bytes[0] == UInt8(ascii: "*") || bytes[0] == UInt8(ascii: ">"),
-            let line = bytes.firstIndex(of: UInt8(ascii: "\n")), line + 1 < bytes.count, bytes[line + 1] == UInt8(ascii: "$"),
-            let second = bytes[(line + 1)...].firstIndex(of: UInt8(ascii: "\n"))
-        else { return }
-        let rest = bytes[(second + 1)...]
-        guard let end = rest.firstIndex(of: UInt8(ascii: "\r")) else { return }
-        let word = UnsafeRawBufferPointer(rebasing: rest[..<end])
-        kind = Self.kind(word)
-        if isConfirmation { count = Self.lastNumber(bytes) }
-    }
-
-    private static func kind(_ word: UnsafeRawBufferPointer) -> Kind {
-        if equals(word, "message") || equals(word, "pmessage") || equals(word, "smessage") { return .message }
-        if equals(word, "subscribe") { return .subscribe }
-        if equals(word, "unsubscribe") { return .unsubscribe }
-        if equals(word, "psubscribe") { return .patternSubscribe }
-        if equals(word, "punsubscribe") { return .patternUnsubscribe }
-        if equals(word, "ssubscribe") { return .shardSubscribe }
-        if equals(word, "sunsubscribe") { return .shardUnsubscribe }
-        return .other
-    }
-
-    private static func equals(_ word: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
-        word.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
-    /// The integer in the last line of a frame.
-    private static func lastNumber(_ bytes: UnsafeRawBufferPointer) -> Int32 {
-        var value: Int32 = 0
-        var scale: Int32 = 1
-        var index = bytes.count - 3
-        while index >= 0, scale < 1_000_000_000, bytes[index] >= UInt8(ascii: "0"), bytes[index] <= UInt8(ascii: "9") {
-            value += Int32(bytes[index] - UInt8(ascii: "0")) * scale
-            scale *= 10
-            index -= 1
-        }
-        return value
     }
 }

@@ -320,7 +320,7 @@ extension UnsafeMutablePointer where Pointee == Route {
         slab.retain()
         var message = worker.makeMessage(
             kind: UInt16(WEIR_PUSH), protocolNumber: connection.pointee.head.protocol, slab: slab,
-            wire: UnsafeMutablePointer(mutating: start.assumingMemoryBound(to: UInt8.self)), byteCount: bytes.count)
+            wire: UnsafeMutablePointer<UInt8>(mutating: start.assumingMemoryBound(to: UInt8.self)), byteCount: bytes.count)
         message.pointee.connection = connection
         message.pointee.head.conn = connection.handle
         message.pointee.site = pointee.site
@@ -328,18 +328,18 @@ extension UnsafeMutablePointer where Pointee == Route {
     }
 
     /// Keeps count of subscriptions from what the server says.
-    func noteSubscription(_ event: PubSubEvent) {
+    func noteSubscription(_ event: PubSubReply) {
         switch event.kind {
         case .subscribe, .unsubscribe: 
             if event.kind == .unsubscribe, pointee.confirmationsLeft == 0 { startConfirmations(.unsubscribe) }
-            pointee.session.channelCount = Swift.max(0, event.count - pointee.session.patternCount)
+            pointee.session.channelCount = Swift.max(0, Int32(clamping: event.remaining) - pointee.session.patternCount)
         case .patternSubscribe, .patternUnsubscribe:
             if event.kind == .patternUnsubscribe, pointee.confirmationsLeft == 0 { startConfirmations(.patternUnsubscribe) }
-            pointee.session.patternCount = Swift.max(0, event.count - pointee.session.channelCount)
+            pointee.session.patternCount = Swift.max(0, Int32(clamping: event.remaining) - pointee.session.channelCount)
         case .shardSubscribe, .shardUnsubscribe:
             if event.kind == .shardUnsubscribe, pointee.confirmationsLeft == 0 { startConfirmations(.shardUnsubscribe) }
-            pointee.session.shardCount = event.count
-        case .message, .other: break
+            pointee.session.shardCount = Int32(clamping: event.remaining)
+        case .message, .patternMessage, .shardMessage, .invalidate, .pong, .other: break
         }
         pointee.session.publish()
     }
@@ -357,7 +357,7 @@ extension UnsafeMutablePointer where Pointee == Route {
 
     /// A confirmation has come for the oldest request.
     /// - Returns: how many more it will get.
-    func confirmed(_ request: MessageRef, _ event: PubSubEvent) -> Int32 {
+    func confirmed(_ request: MessageRef, _ event: PubSubReply) -> Int32 {
         if pointee.confirmationsLeft <= 0 {
             var arguments = RequestArguments(request.wireBytes)
             var count: Int32 = -1
@@ -372,4 +372,9 @@ extension UnsafeMutablePointer where Pointee == Route {
         pointee.subscriptionsInFlight = Swift.max(0, pointee.subscriptionsInFlight - 1)
         pointee.confirmationsLeft = 0
     }
+}
+
+extension PubSubReply.Kind {
+    /// A message that somebody has published.
+    var isMessage: Bool { self == .message || self == .patternMessage || self == .shardMessage }
 }

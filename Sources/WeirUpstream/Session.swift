@@ -3,7 +3,7 @@
 //   lane key    version, identity, database: clients that agree in these may share a connection
 //   plain       nothing else is set; a session that is not plain needs a connection of its own
 
-public import CWeir
+import CWeir
 
 /// What clients must agree in to share a connection.
 public struct LaneKey: Equatable {
