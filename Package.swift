@@ -62,8 +62,10 @@ let package = Package(
                 "WeirBase", "WeirNet", "WeirWire", "WeirConfig", "WeirRESP", "WeirChain", "WeirUpstream", "WeirPlugins",
                 "WeirTelemetry", "CWeir", "CWeirLinux",
             ]),
-        host("WeirAdmin", ["WeirBase", "WeirTelemetry", "CWeirLinux"]),
-        host("WeirCLI", ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin"]),
+        host("WeirAdmin", ["WeirBase", "WeirNet", "WeirConfig", "WeirTelemetry", "CWeirLinux"]),
+        host(
+            "WeirCLI",
+            ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),
         .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict),
 
         // The SDK and the plugins that stand on it
@@ -78,6 +80,8 @@ let package = Package(
         tests("WeirRESPTests", ["WeirRESP", "WeirWire", "WeirBase"]),
         tests("WeirConfigTests", ["WeirConfig", "WeirBase"]),
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
+        tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
+        tests("WeirCLITests", ["WeirCLI", "WeirConfig", "WeirBase"]),
         tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
     ]
 )

@@ -78,7 +78,9 @@ public enum Log {
         if level != .off, isOn(level) { write(level, event, fields(), file) }
     }
 
-    @usableFromInline static func write(_ level: LogLevel, _ event: StaticString, _ fields: Fields, _ file: StaticString) {
+    @usableFromInline static func write(
+        _ level: LogLevel, _ event: StaticString, _ fields: Fields, _ file: StaticString
+    ) {
         let now = wallNanoseconds()
         var leftOut: UInt64 = 0
         if level >= .info {

@@ -105,6 +105,28 @@ struct LogLine {
     }
 }
 
+/// A date of the Gregorian calendar.
+public struct CivilDate: Sendable, Equatable {
+    public let year: UInt64
+    /// 1 … 12
+    public let month: UInt64
+    /// 1 … 31
+    public let day: UInt64
+
+    /// The date so many days after 1970-01-01: eras of 400 years that begin on 1 March, so that the leap day is the last of
+    /// its year.
+    public init(daysSinceEpoch days: UInt64) {
+        let shifted = days + 719_468
+        let dayOfEra = shifted % 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let marchMonth = (5 * dayOfYear + 2) / 153
+        month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+        year = yearOfEra + shifted / 146_097 * 400 + (month <= 2 ? 1 : 0)
+        day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
+    }
+}
+
 /// The small pieces of a line.
 enum LogText {
     static func colourCode(of level: LogLevel) -> String {
@@ -120,7 +142,7 @@ enum LogText {
     /// RFC 3339 in UTC with microseconds.
     static func appendTimestamp(_ unixNanoseconds: UInt64, to out: inout [UInt8]) {
         let seconds = unixNanoseconds / 1_000_000_000
-        let date = civilDate(daysSinceEpoch: seconds / 86400)
+        let date = CivilDate(daysSinceEpoch: seconds / 86400)
         let ofDay = seconds % 86400
         func digits(_ value: UInt64, _ width: Int, _ mark: Unicode.Scalar) {
             let text = String(value)
@@ -137,23 +159,14 @@ enum LogText {
         digits(unixNanoseconds % 1_000_000_000 / 1000, 6, "Z")
     }
 
-    /// Days since 1970-01-01 as a date of the Gregorian calendar: eras of 400 years that begin on 1 March, so that the leap
-    /// day is the last of its year.
-    static func civilDate(daysSinceEpoch days: UInt64) -> (year: UInt64, month: UInt64, day: UInt64) {
-        let shifted = days + 719_468
-        let dayOfEra = shifted % 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let marchMonth = (5 * dayOfYear + 2) / 153
-        let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-        let year = yearOfEra + shifted / 146_097 * 400 + (month <= 2 ? 1 : 0)
-        return (year, month, dayOfYear - (153 * marchMonth + 2) / 5 + 1)
-    }
-
     static func append(_ value: LogValue, to out: inout [UInt8], quoteAlways: Bool) {
         switch value {
         case .text(let text):
-            if quoteAlways || needsQuotes(text) { appendQuoted(text, to: &out) } else { out.append(contentsOf: text.utf8) }
+            if quoteAlways || needsQuotes(text) {
+                appendQuoted(text, to: &out)
+            } else {
+                out.append(contentsOf: text.utf8)
+            }
         case .signed(let number): out.append(contentsOf: String(number).utf8)
         case .unsigned(let number): out.append(contentsOf: String(number).utf8)
         case .real(let number):

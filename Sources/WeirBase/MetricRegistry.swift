@@ -154,7 +154,9 @@ public final class MetricRegistry: @unchecked Sendable {
                 return refuse(.kind)
             }
             if let known = family.series[key]?[worker] { return known }
-            guard family.series[key] != nil || family.series.count < maximumSeriesPerFamily else { return refuse(.limit) }
+            guard family.series[key] != nil || family.series.count < maximumSeriesPerFamily else {
+                return refuse(.limit)
+            }
             let size = MemoryLayout<Cell>.size
             let address = UInt(bitPattern: contents.blocks[worker, default: CellBlocks()].allocate(byteCount: size))
             family.series[key, default: [:]][worker] = address
@@ -211,7 +213,8 @@ public enum MetricNames {
         guard !text.isEmpty, text.utf8.count <= 256 else { return false }
         for (index, byte) in text.utf8.enumerated() {
             switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): continue
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"):
+                continue
             case UInt8(ascii: ":") where colons: continue
             case UInt8(ascii: "0")...UInt8(ascii: "9") where index > 0: continue
             default: return false
