@@ -33,7 +33,8 @@ public func makePlugin(
             size: UInt32(MemoryLayout<weir_plugin>.size), abi_minor: UInt16(WEIR_ABI_MINOR), abi_minor_min: 0,
             name: permanent(name), version: permanent(version), built_with: permanent("weir-swift 1.0, Swift 6"),
             transform_count: UInt32(transforms.count), reserved: 0, transforms: UnsafePointer(list), shutdown: nil))
-    return UnsafePointer(plugin)
+    Slots.plugin = UnsafePointer(plugin)
+    return Slots.plugin
 }
 
 /// The table of one transform: its hooks are those that it, or its session, conforms to.

@@ -10,6 +10,8 @@ enum Slots {
     /// What `makePlugin` was given. Written in the entry function, before any configure; never after. Safe: both
     /// are [main].
     nonisolated(unsafe) static var transforms: [any Transform.Type] = []
+    /// The tables that the host has: they live for ever, and leak checkers see who holds them.
+    nonisolated(unsafe) static var plugin: UnsafePointer<weir_plugin>?
 
     static let configure: [ConfigureFunction] = [
         { configureSlot(0, $0, $1) }, { configureSlot(1, $0, $1) }, { configureSlot(2, $0, $1) },

@@ -62,6 +62,7 @@ final class QueryCounter: Transform, RequestHook {
         }
     }
 
+    @inline(never)
     private func countFirst(_ verb: Int) {
         let command = worker.verbName(UInt32(truncatingIfNeeded: verb), ofProtocol: protocolNumber)
         let counter = command.isEmpty ? counters[0] : counter(for: command.string)
