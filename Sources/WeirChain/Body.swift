@@ -43,6 +43,12 @@ extension Body {
         return attach(to: message, items, count, capacity)
     }
 
+    /// What plugins see of a body.
+    static func tape(_ body: BodyRef) -> UnsafePointer<weir_tape> {
+        UnsafeRawPointer(body).advanced(by: MemoryLayout<Body>.offset(of: \.tape) ?? 0)
+            .assumingMemoryBound(to: weir_tape.self)
+    }
+
     /// Gives a message a tape.
     static func attach(
         to message: MessageRef, _ items: UnsafeMutablePointer<weir_item>, _ count: Int, _ capacity: Int

@@ -73,7 +73,7 @@ public struct FlowLimits: Sendable {
 }
 
 extension UnsafeMutablePointer where Pointee == Client {
-    var worker: WorkerRef { WorkerRef(pointee.connection.pointee.head.worker) }
+    public var worker: WorkerRef { WorkerRef(pointee.connection.pointee.head.worker) }
 
     // MARK: requests
 

@@ -58,7 +58,7 @@ public enum HostTable {
                     HostTable.services?.report(config, level, String(cString: path), text.string)
                 },
                 interest: { config, kinds, verbs, count in HostTable.setInterest(config, kinds, verbs, Int(count)) },
-                parse: { message in Body.of(MessageRef(message)).map { HostTable.tape($0) } },
+                parse: { MessageRef($0).tape },
                 set: { message, item, value, owner in Body.set(MessageRef(message), Int(item), value, owner) },
                 splice: { message, parent, at, remove, items, count in
                     Body.splice(MessageRef(message), Int(parent), Int(at), Int(remove), items, Int(count))
@@ -117,11 +117,6 @@ public enum HostTable {
     static func codec(named name: UnsafePointer<CChar>) -> WireCodec? {
         let wanted = weir_cstr(name)
         return services?.codecs.first { weir_eq(weir_str($0.name), wanted) != 0 }
-    }
-
-    private static func tape(_ body: BodyRef) -> UnsafePointer<weir_tape> {
-        UnsafeRawPointer(body).advanced(by: MemoryLayout<Body>.offset(of: \.tape) ?? 0)
-            .assumingMemoryBound(to: weir_tape.self)
     }
 
     private static func setInterest(

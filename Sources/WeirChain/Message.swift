@@ -115,6 +115,12 @@ extension UnsafeMutablePointer where Pointee == Message {
         if pointee.holds == 0 { end() }
     }
 
+    /// Writes the edits of a plugin into the message's bytes.
+    public func encodeEdits() { Body.encode(self) }
+
+    /// The tape, parsed on the first call; nil when the bytes are malformed.
+    public var tape: UnsafePointer<weir_tape>? { Body.of(self).map { Body.tape($0) } }
+
     /// Gives up the bytes, when nobody will look at them again.
     @inlinable public func releaseBytes() {
         if let slab = pointee.slab {
@@ -124,7 +130,7 @@ extension UnsafeMutablePointer where Pointee == Message {
     }
 
     /// Frees the message and what it owns; a response gives up its hold on its request.
-    func end() {
+    public func end() {
         let exchange = pointee.exchange
         let counted = isRequest ? pointee.head.conn : nil
         releaseBytes()
@@ -225,6 +231,12 @@ public struct MessageQueue {
         message.pointee.next = nil
         if let last { last.pointee.next = message } else { first = message }
         last = message
+    }
+
+    public mutating func prepend(_ message: MessageRef) {
+        message.pointee.next = first
+        first = message
+        if last == nil { last = message }
     }
 
     @inlinable @inline(__always)

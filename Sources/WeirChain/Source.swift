@@ -296,6 +296,18 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 }
 
+extension UnsafeMutablePointer where Pointee == Client {
+    /// Tells the decoder whether the limits for clients that have not authenticated apply.
+    public func restrict(_ isRestricted: Bool) {
+        guard !pointee.event.isClosed else { return }
+        let codec = pointee.connection.pointee.chain.pointee.codec.takeUnretainedValue()
+        codec.restrict(&pointee.decoder, isRestricted)
+    }
+
+    /// The source's server wants authentication: new clients start with the smaller limits.
+    public func restrictNewClients() { pointee.source.pointee.restrictsNewClients = true }
+}
+
 extension UnsafeMutablePointer where Pointee == SourceState {
     var plan: Unmanaged<PlanBox> { pointee.plan }
 

@@ -1,14 +1,14 @@
 // The one way into a worker from another thread: a bounded list of functions to run on the worker.
 // It knows the driver only as something to wake. Rare traffic (a reload, a drain, a resolved name), never per message.
 
+import CWeirLinux
 import Synchronization
 
 /// Functions posted by any thread, run by the thread that drains.
 public final class Mailbox: @unchecked Sendable {
     public typealias Function = @convention(c) (UnsafeMutableRawPointer?) -> Void
 
-    /// Crosses threads: whoever posts hands the context over.
-    private struct Post: @unchecked Sendable {
+    private struct Post {
         var function: Function
         var context: UnsafeMutableRawPointer?
     }
@@ -16,7 +16,9 @@ public final class Mailbox: @unchecked Sendable {
     /// Posts that may wait at once.
     public let maximumCount: Int
     private let driver: Driver
-    private let waiting = Mutex<[Post]>([])
+    /// Guards `waiting`. Of the C library, for the thread sanitizer knows it; it does not see into Swift's `Mutex`.
+    private let lock: UnsafeMutablePointer<pthread_mutex_t>
+    private var waiting: [Post] = []
     /// True while something may wait: an empty mailbox costs `drain` one load.
     private let hasPosts = Atomic(false)
     /// The worker's own: empty between drains, kept for its memory.
@@ -27,19 +29,25 @@ public final class Mailbox: @unchecked Sendable {
     public init(driver: Driver, maximumCount: Int = 65_536) {
         self.driver = driver
         self.maximumCount = maximumCount
+        lock = .allocate(capacity: 1)
+        lock.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(lock, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(lock)
+        lock.deallocate()
     }
 
     /// From any thread: `function(context)` will run on the worker, after all that was posted before.
     /// False when `maximumCount` posts wait: nothing was kept, and the context is still the caller's.
     /// What waits when the mailbox goes away never runs; drain it last.
     public func post(_ function: @escaping Function, _ context: UnsafeMutableRawPointer?) -> Bool {
-        let post = Post(function: function, context: context)
-        let before = waiting.withLock { posts in
-            let before = posts.count
-            if before < maximumCount { posts.append(post) }
-            if before == 0 { hasPosts.store(true, ordering: .releasing) }
-            return before
-        }
+        pthread_mutex_lock(lock)
+        let before = waiting.count
+        if before < maximumCount { waiting.append(Post(function: function, context: context)) }
+        if before == 0 { hasPosts.store(true, ordering: .releasing) }
+        pthread_mutex_unlock(lock)
         if before == 0 { driver.wake() }
         return before < maximumCount
     }
@@ -53,10 +61,10 @@ public final class Mailbox: @unchecked Sendable {
         defer { isDraining = false }
         var batch = taken
         taken = []
-        waiting.withLock { posts in
-            swap(&posts, &batch)
-            hasPosts.store(false, ordering: .releasing)
-        }
+        pthread_mutex_lock(lock)
+        swap(&waiting, &batch)
+        hasPosts.store(false, ordering: .releasing)
+        pthread_mutex_unlock(lock)
         for post in batch { post.function(post.context) }
         let count = batch.count
         batch.removeAll(keepingCapacity: count <= 1024)

@@ -87,7 +87,7 @@ extension ReplyDecoder {
     }
 
     /// What is wrong with the content of a line.
-    private static func error(_ type: UInt8, _ base: UnsafeRawPointer, _ count: Int) -> RESPError? {
+    static func error(_ type: UInt8, _ base: UnsafeRawPointer, _ count: Int) -> RESPError? {
         let text = UnsafeRawBufferPointer(start: base, count: count)
         switch type {
         case UInt8(ascii: ":"): return count <= 20 && isInteger(text) ? nil : .invalidNumber

@@ -58,11 +58,19 @@ public struct Cut {
     @inlinable public init() {}
 }
 
-/// What a codec remembers of one connection in one direction: 64 bytes that the codec interprets.
+/// What a codec remembers of one connection in one direction: 96 bytes that the codec interprets.
 public struct CodecState {
-    public var words:
-        (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
-    @inlinable public init() {}
+    var words: [12 of UInt64] = .init(repeating: 0)
+    public init() {}
+
+    /// The state as a struct of the codec, which has put one there when the connection was opened.
+    @inlinable @inline(__always)
+    public mutating func with<State, R>(_ type: State.Type, _ body: (UnsafeMutablePointer<State>) -> R) -> R {
+        assert(MemoryLayout<State>.size <= MemoryLayout<CodecState>.size)
+        return withUnsafeMutablePointer(to: &self) {
+            body(UnsafeMutableRawPointer($0).assumingMemoryBound(to: State.self))
+        }
+    }
 }
 
 /// One protocol.
