@@ -55,10 +55,13 @@ struct PluginDescription {
 
     private func options(of transform: TransformDescription) -> String {
         let schema = ConfigDocument(text: transform.schemaText, file: transform.id).root
-        guard let properties = schema?["properties"]?.map, !properties.isEmpty else { return "  options     none\n" }
+        let properties = schema?["properties"]?.map ?? []
+        // Of a transform that is an upstream as a whole.
+        let isUpstream = schema?["x-weir"]?.text == "upstream"
+        if properties.isEmpty { return "  options     \(isUpstream ? "those of an upstream" : "none")\n" }
         let required = (schema?["required"]?.list ?? []).compactMap(\.text)
         let width = min(32, properties.map(\.key.count).max() ?? 0)
-        var text = "  options\n"
+        var text = "  options\(isUpstream ? "     those of an upstream, and" : "")\n"
         for property in properties {
             var words = [kind(of: property.value)]
             if required.contains(property.key) { words.append("required") }

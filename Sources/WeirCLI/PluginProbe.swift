@@ -30,7 +30,7 @@ struct PluginProbe {
         guard pipe(&ends) == 0 else { return (nil, FileError("look into", path).text) }
         defer { close(ends[0]) }
         _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
-        let child = start([program, PluginProbe.flag, form.rawValue, path], output: ends[1])
+        let child = start(["weir", PluginProbe.flag, form.rawValue, path], output: ends[1])
         close(ends[1])
         guard let child else { return (nil, "cannot look into \(path): the program cannot be started") }
         let bytes = collect(ends[0])
@@ -60,6 +60,8 @@ struct PluginProbe {
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         defer { arguments.forEach { free($0) } }
         arguments.append(nil)
+        // A crash is told in one line; who sets SWIFT_BACKTRACE gets the trace too.
+        setenv("SWIFT_BACKTRACE", "enable=no", 0)
         var child = pid_t()
         return posix_spawn(&child, program, &actions, nil, arguments, environ) == 0 ? child : nil
     }

@@ -55,6 +55,11 @@ enum RunCommand {
                 if let file = arguments[config], let code = apply(settingsOf: file, to: &request, terminal) {
                     return code
                 }
+                guard Files.isReadable(request.topologyFile) else {
+                    let error = FileError("read", request.topologyFile)
+                    terminal.say("weir run: \(error.text)")
+                    return error.exitCode
+                }
                 if let level = request.logLevel { Log.level = level }
                 return ExitCode(terminal.host.run(request))
             } catch {
