@@ -81,7 +81,7 @@ let package = Package(
         tests("WeirConfigTests", ["WeirConfig", "WeirBase"]),
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
         tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
-        tests("WeirCLITests", ["WeirCLI", "WeirConfig", "WeirBase"]),
+        tests("WeirCLITests", ["WeirCLI", "WeirPlugins", "WeirConfig", "WeirBase"]),
         tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
     ]
 )

@@ -36,25 +36,34 @@ public enum LogLevel: UInt8, Sendable, CaseIterable, Comparable {
     }
 
     /// The level that a list of directives asks of Weir: that of `weir=…` or `shotover=…` where there is one, else that of
-    /// the bare level. Other targets do not exist here and are passed over. nil when a word is no level, or none concerns Weir.
-    public init?(directives: String) {
+    /// the bare level. Other targets do not exist here and are passed over. nil when none concerns Weir; the error holds
+    /// the word that is no level.
+    public static func asked(by directives: String) throws(LogLevelError) -> LogLevel? {
         var bare: LogLevel?
         var own: LogLevel?
-        for directive in directives.split(separator: ",", omittingEmptySubsequences: true) {
-            let trimmed = directive.trimmingSpaces
-            if trimmed.isEmpty { continue }
-            let parts = trimmed.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let word = parts.last, let level = LogLevel(word: word.trimmingSpaces) else { return nil }
-            guard parts.count == 2 else {
-                bare = level
+        for directive in directives.split(separator: ",") {
+            let directive = directive.trimmingSpaces
+            guard !directive.isEmpty else { continue }
+            guard let mark = directive.lastIndex(of: "=") else {
+                if let level = LogLevel(word: directive) {
+                    bare = level
+                } else if !directive.contains("::"), !directive.contains("[") {
+                    throw LogLevelError(word: String(directive))
+                }
                 continue
             }
-            let target = parts[0].trimmingSpaces
+            let word = directive[directive.index(after: mark)...].trimmingSpaces
+            guard let level = LogLevel(word: word) else { throw LogLevelError(word: String(word)) }
+            let target = directive[..<mark].trimmingSpaces
             if target == "weir" || target == "shotover" { own = level }
         }
-        guard let level = own ?? bare else { return nil }
-        self = level
+        return own ?? bare
     }
+}
+
+/// A word that stands where a level should, and is none.
+public struct LogLevelError: Error, Equatable {
+    public let word: String
 }
 
 extension Substring {

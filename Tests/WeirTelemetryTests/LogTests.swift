@@ -87,15 +87,20 @@ import Testing
     @Test(arguments: [
         ("info", LogLevel.info), ("WARN", .warn), ("info, shotover=debug", .debug), ("shotover=trace,info", .trace),
         ("info, shotover=info, shotover::connection_span=debug", .info), ("warn,tokio=trace", .warn), ("off", .off),
-        ("weir=error", .error), (" info , ", .info),
+        ("weir=error", .error), (" info , ", .info), ("info,shotover[span{a=1}]=trace", .info),
     ])
-    func `a directive string gives the level for Weir`(directives: String, level: LogLevel) {
-        #expect(LogLevel(directives: directives) == level)
+    func `a directive string gives the level for Weir`(directives: String, level: LogLevel) throws {
+        #expect(try LogLevel.asked(by: directives) == level)
     }
 
-    @Test(arguments: ["", "loud", "info,weir=loud", "tokio=info", "=", "info=", "weir"])
-    func `what is no level is refused`(directives: String) {
-        #expect(LogLevel(directives: directives) == nil)
+    @Test(arguments: ["", "tokio=info", "shotover::sources", " , "])
+    func `directives for others say nothing`(directives: String) throws {
+        #expect(try LogLevel.asked(by: directives) == nil)
+    }
+
+    @Test(arguments: [("loud", "loud"), ("info,weir=loud", "loud"), ("=", ""), ("info=", ""), ("weir", "weir")])
+    func `what is no level is refused`(directives: String, word: String) {
+        #expect(throws: LogLevelError(word: word)) { try LogLevel.asked(by: directives) }
     }
 }
 
