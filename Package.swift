@@ -56,13 +56,13 @@ let package = Package(
         host("WeirUpstream", ["WeirBase", "WeirNet", "WeirWire", "WeirRESP", "WeirChain", "CWeir"]),
         host("WeirPlugins", ["WeirBase", "WeirConfig", "CWeir", "CWeirLinux"]),
         host("WeirTelemetry", ["WeirBase"]),
+        host("WeirAdmin", ["WeirBase", "WeirNet", "WeirConfig", "WeirTelemetry", "CWeirLinux"]),
         host(
             "WeirRuntime",
             [
                 "WeirBase", "WeirNet", "WeirWire", "WeirConfig", "WeirRESP", "WeirChain", "WeirUpstream", "WeirPlugins",
-                "WeirTelemetry", "CWeir", "CWeirLinux",
+                "WeirTelemetry", "WeirAdmin", "CWeir", "CWeirLinux",
             ]),
-        host("WeirAdmin", ["WeirBase", "WeirNet", "WeirConfig", "WeirTelemetry", "CWeirLinux"]),
         host(
             "WeirCLI",
             ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),

@@ -69,7 +69,7 @@ extension UnsafeMutablePointer where Pointee == ChainConnection {
         for index in 0..<pointee.chain.pointee.siteCount {
             let site = pointee.chain.pointee.sites + index
             guard let hook = site.pointee.transform.pointee.on_event else { continue }
-            worker.withCrumb(site.pointee.crumb, Hook.onEvent) { hook(pointee.states[index], handle, event) }
+            worker.withCrumb(site.pointee.crumb, "on_event") { hook(pointee.states[index], handle, event) }
         }
     }
 }
@@ -105,7 +105,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             let site = chain.pointee.sites + index
             guard let open = site.pointee.transform.pointee.conn_open else { continue }
             states[index] = nil
-            let status = withCrumb(site.pointee.crumb, Hook.connectionOpen) {
+            let status = withCrumb(site.pointee.crumb, "conn_open") {
                 open(site.pointee.workerState, connection.handle, states + index)
             }
             if status != WEIR_OK {
@@ -124,7 +124,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             guard site.pointee.transform.pointee.conn_open != nil,
                 let close = site.pointee.transform.pointee.conn_close
             else { continue }
-            withCrumb(site.pointee.crumb, Hook.connectionClose) { close(connection.pointee.states[index]) }
+            withCrumb(site.pointee.crumb, "conn_close") { close(connection.pointee.states[index]) }
         }
     }
 

@@ -51,7 +51,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         }
         pointee.disposalCount = 0
         pointee.currentSite = at
-        callHook(hook, site, Hook.onRequests, connection, index, shown, shownCount, site.pointee.requestTime)
+        callHook(hook, site, "on_requests", connection, index, shown, shownCount, site.pointee.requestTime)
         if pointee.disposalCount == 0 { return count }
         return keepLent(connection, index, list, count)
     }
@@ -75,7 +75,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// Sets up the batch and calls a hook with the crumb set and the time taken.
     @inline(__always)
     private func callHook(
-        _ hook: RequestHook, _ site: UnsafeMutablePointer<SiteState>, _ name: UnsafePointer<CChar>,
+        _ hook: RequestHook, _ site: UnsafeMutablePointer<SiteState>, _ name: StaticString,
         _ connection: ChainConnectionRef, _ index: Int, _ list: UnsafeMutablePointer<MessageRef>, _ count: Int,
         _ time: UnsafeMutablePointer<HistogramCells>?
     ) {
@@ -84,13 +84,12 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             size: UInt32(truncatingIfNeeded: MemoryLayout<weir_batch>.size), count: UInt32(truncatingIfNeeded: count),
             conn: connection.handle,
             msgs: UnsafeRawPointer(list).assumingMemoryBound(to: UnsafeMutablePointer<weir_msg>.self), tags: tags)
-        pointee.crumb.pointee.place = site.pointee.crumb
-        pointee.crumb.pointee.hook = name
+        pointee.crumb.pointee.enter(site.pointee.crumb, hook: name)
         let start = pointee.head.now_ns
         hook(connection.pointee.states[index], &batch)
         refreshClock()
         time?.pointee.observe(pointee.head.now_ns &- start)
-        pointee.crumb.pointee.place = nil
+        pointee.crumb.pointee.leave()
         if tags != nil { scatterTags(index, list, count) }
     }
 
@@ -227,7 +226,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     pointee.disposalCount = 0
                     pointee.currentSite = Int16(truncatingIfNeeded: index)
                     callHook(
-                        hook, state, Hook.onResponses, connection, index, shown, shownCount,
+                        hook, state, "on_responses", connection, index, shown, shownCount,
                         state.pointee.responseTime)
                     if pointee.disposalCount > 0 {
                         var kept = 0

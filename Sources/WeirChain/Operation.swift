@@ -174,7 +174,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 msgs: isOK
                     ? UnsafeRawPointer(operation.pointee.responses).assumingMemoryBound(
                         to: UnsafeMutablePointer<weir_msg>.self) : nil, detail: detail)
-            withCrumb(nil, Hook.done) { done(operation.pointee.context, &result) }
+            withCrumb(nil, "done") { done(operation.pointee.context, &result) }
         }
         for index in 0..<count {
             if let response = operation.pointee.responses[index], operation.pointee.done == nil || response.pointee.disposition == .lent {

@@ -103,7 +103,7 @@ extension Chain {
             var workerState = site.state
             if let start = transform.worker_start {
                 workerState = nil
-                let status = worker.withCrumb(site.crumb, Hook.workerStart) {
+                let status = worker.withCrumb(site.crumb, "worker_start") {
                     start(site.state, site.handle, worker.handle, &workerState)
                 }
                 if status != WEIR_OK { return .failure(ChainStartError(site: site.name, status: status)) }
@@ -147,7 +147,7 @@ extension Chain {
         for index in 0..<siteCount {
             let site = sites + index
             guard let stop = site.pointee.transform.pointee.worker_stop else { continue }
-            worker.withCrumb(site.pointee.crumb, Hook.workerStop) { stop(site.pointee.workerState) }
+            worker.withCrumb(site.pointee.crumb, "worker_stop") { stop(site.pointee.workerState) }
         }
     }
 }
@@ -156,17 +156,4 @@ extension Chain {
 public struct ChainStartError: Error {
     public var site: String
     public var status: weir_status
-}
-
-/// Names of hooks for breadcrumbs.
-enum Hook {
-    nonisolated(unsafe) static let workerStart = immortalCString("worker_start")
-    nonisolated(unsafe) static let workerStop = immortalCString("worker_stop")
-    nonisolated(unsafe) static let connectionOpen = immortalCString("conn_open")
-    nonisolated(unsafe) static let connectionClose = immortalCString("conn_close")
-    nonisolated(unsafe) static let onRequests = immortalCString("on_requests")
-    nonisolated(unsafe) static let onResponses = immortalCString("on_responses")
-    nonisolated(unsafe) static let onEvent = immortalCString("on_event")
-    nonisolated(unsafe) static let done = immortalCString("done")
-    nonisolated(unsafe) static let task = immortalCString("task")
 }

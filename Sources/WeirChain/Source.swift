@@ -142,6 +142,11 @@ extension MetricRegistry {
 public struct SourceError: Error {
     public var source: String
     public var text: String
+
+    public init(source: String, text: String) {
+        self.source = source
+        self.text = text
+    }
 }
 
 extension UnsafeMutablePointer where Pointee == WorkerCore {

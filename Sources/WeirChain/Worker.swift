@@ -88,7 +88,8 @@ public struct WorkerCore {
     var currentSite: Int16 = 0
     let timers: UnsafeMutablePointer<TimerQueue>
     public let mailbox: Mailbox
-    public let crumb: UnsafeMutablePointer<Breadcrumb>
+    /// The crumb of the worker's thread; one that nobody reads until it runs.
+    public var crumb: UnsafeMutablePointer<Breadcrumb>
     public var upstreams: Unmanaged<UpstreamLayer>
     let frames: UnsafeMutablePointer<Frame>
     public let replyFrames: UnsafeMutablePointer<Frame>
@@ -108,6 +109,7 @@ public struct WorkerCore {
     var wallOffset: UInt64 = 0
     var nextConnectionID: UInt64 = 0
     var isDraining = false
+    var drainDeadline: UInt64 = 0
     var mustStop = false
     /// Messages that a plugin may keep at most, before the host answers for it.
     var holdLimitNanoseconds: UInt64 = 60_000_000_000
@@ -181,10 +183,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     /// Runs `body` with the crumb set, for hooks that are not called per batch.
-    func withCrumb<R>(_ place: UnsafePointer<CChar>?, _ hook: UnsafePointer<CChar>, _ body: () -> R) -> R {
+    func withCrumb<R>(_ place: UnsafePointer<CChar>?, _ hook: StaticString, _ body: () -> R) -> R {
         let before = pointee.crumb.pointee
-        pointee.crumb.pointee.place = place
-        pointee.crumb.pointee.hook = hook
+        pointee.crumb.pointee.enter(place, hook: hook)
         defer { pointee.crumb.pointee = before }
         return body()
     }
@@ -214,6 +215,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             flush()
             settle()
         }
+        if pointee.isDraining { endDraining() }
     }
 
     @inline(__always)
@@ -225,6 +227,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     private func timeoutNanoseconds() -> Int64 {
         if !pointee.moves.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
         var deadline = pointee.timers.pointee.nextDeadline ?? UInt64.max
+        if pointee.isDraining { deadline = Swift.min(deadline, pointee.drainDeadline) }
         if pointee.clientCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
             deadline = Swift.min(deadline, pointee.nextSweep)
         }
@@ -255,7 +258,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
 
     private func fireTimers() {
         while let (function, context) = pointee.timers.pointee.popDue(pointee.head.now_ns) {
-            withCrumb(nil, Hook.task) { function(context) }
+            withCrumb(nil, "task") { function(context) }
             settle()
         }
     }
@@ -299,4 +302,43 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
 
     /// Ends the loop after the current turn; from the worker's own thread.
     public func stopLoop() { pointee.mustStop = true }
+}
+
+// MARK: draining
+
+extension UnsafeMutablePointer where Pointee == WorkerCore {
+    /// Accepts nothing more, reads nothing more, delivers what is owed, and then ends the loop; at `deadline` it ends
+    /// in any case.
+    public func drain(until deadline: UInt64) {
+        pointee.drainDeadline = deadline
+        guard !pointee.isDraining else { return }
+        pointee.isDraining = true
+        for source in pointee.sources {
+            let listener = source.pointee.listener
+            listener.pointee.event.isClosed = true
+            pointee.net.close(listener.pointee.descriptor)
+            var client = source.pointee.firstClient
+            while let current = client {
+                client = current.pointee.next
+                current.pointee.connection.tell(UInt32(WEIR_EV_DRAIN))
+                finishClient(current)
+            }
+        }
+        settle()
+    }
+
+    /// Ends the loop when draining is done or its time is over.
+    private func endDraining() {
+        guard pointee.clientCount == 0 || pointee.head.now_ns >= pointee.drainDeadline else { return }
+        for source in pointee.sources {
+            while let client = source.pointee.firstClient { closeClient(client, .draining) }
+        }
+        pointee.upstreams._withUnsafeGuaranteedRef { $0.stop() }
+        for _ in 0..<4 {
+            settle()
+            flush()
+        }
+        for entry in pointee.chains { entry.chain.pointee.stop() }
+        pointee.mustStop = true
+    }
 }
