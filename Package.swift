@@ -74,7 +74,14 @@ let package = Package(
             name: "Essentials", dependencies: ["WeirPlugin", "CWeir"], path: "Plugins/Essentials/Sources",
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
-        // Tests
+        // Tests, and the benchmark
+        .target(name: "WeirTestSupport", dependencies: ["CWeirLinux"], path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
+            exclude: ["README.md"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["WeirTestSupport"], path: "Tests/Integration",
+            exclude: ["suites"], swiftSettings: strict),
         tests("WeirBaseTests", ["WeirBase"]),
         tests("WeirNetTests", ["WeirNet", "WeirBase"]),
         tests("WeirRESPTests", ["WeirRESP", "WeirWire", "WeirBase"]),
