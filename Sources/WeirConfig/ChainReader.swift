@@ -100,7 +100,7 @@ struct ChainReader {
     /// Names label metrics and logs, so they are short and printable.
     mutating func accept(name: String, _ range: SourceRange) -> Bool {
         if name.isEmpty {
-            diagnostics.error(.badName, at: range, "the name is empty")
+            diagnostics.error(.badName, at: range, "the name is empty", hint: "metrics and logs are labelled with it")
         } else if name.unicodeScalars.count > 128 {
             diagnostics.error(.badName, at: range, "the name has more than 128 characters")
         } else if name.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) {
@@ -144,7 +144,7 @@ struct ChainReader {
 
     private mutating func transform(_ entry: Entry) -> Int? {
         if let index = catalog.index(of: entry.name) { return index }
-        if let nearest = catalog.nearest(entry.name) {
+        if !diagnostics.isFull, let nearest = catalog.nearest(entry.name) {
             let d = catalog.descriptions[nearest.index]
             diagnostics.error(
                 .unknownTransform, at: entry.range, "no transform '\(entry.name)'",
@@ -213,15 +213,17 @@ struct ChainReader {
             lineOfName[name] = node.range.start.line
         }
         var used = Set(lineOfName.keys)
+        var lastNumber: [String: Int] = [:]
         return given.enumerated().map { i, name in
             if let name { return name }
             let base = indices[i].map { catalog.descriptions[$0].id } ?? entries[i]?.name ?? ""
             var candidate = base
-            var number = 2
+            var number = lastNumber[base] ?? 1
             while used.contains(candidate) {
-                candidate = "\(base)-\(number)"
                 number += 1
+                candidate = "\(base)-\(number)"
             }
+            lastNumber[base] = number
             used.insert(candidate)
             return candidate
         }

@@ -103,7 +103,9 @@ struct DocumentTests {
         #expect(diagnostics.first?.range?.start == SourcePosition(line: 1, column: bytes[0] == 0x61 ? 2 : 1))
     }
 
-    @Test(arguments: ["a\u{0}b", "a: \u{7}", "a: \u{7F}", "a: \u{80}", "a: \u{FFFE}", "a: \u{FEFF}b"])
+    @Test(arguments: [
+        "a\u{0}b", "a: \u{7}", "a: \u{7F}", "a: \u{80}", "a: \u{FFFE}", "a: \u{FEFF}b", "a: \"x\\0y\"", "\"\\x00\": 1",
+    ])
     func `control characters are refused with their place`(text: String) {
         #expect(codes(text) == [.controlCharacter])
     }

@@ -880,7 +880,7 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
             #"""
             topology.yaml:2:19: error[W0119]: the name is empty
                2 |   - Redis: {name: "", listen_addr: "127.0.0.1:1", chain: [NullSink]}
-                 |                   ^^
+                 |                   ^^ metrics and logs are labelled with it
             """#),
         GoldenCase(
             "a log level that is none",
