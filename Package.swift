@@ -70,11 +70,27 @@ let package = Package(
 
         // The SDK and the plugins that stand on it
         .target(name: "WeirPlugin", dependencies: ["CWeir"], path: "plugin-sdk/WeirPlugin", swiftSettings: strict),
+        .systemLibrary(name: "CWeirTesting", path: "plugin-sdk/testing"),
+        .target(
+            name: "WeirTesting", dependencies: ["CWeir", "CWeirTesting"], path: "plugin-sdk/WeirTesting",
+            swiftSettings: strict),
         .target(
             name: "Essentials", dependencies: ["WeirPlugin", "CWeir"], path: "Plugins/Essentials/Sources",
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
-        // Tests
+        // Tests, and the benchmark
+        .target(name: "WeirTestSupport", dependencies: ["CWeirLinux"], path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
+            exclude: ["README.md"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["WeirTestSupport"], path: "Tests/Integration",
+            exclude: ["suites"], swiftSettings: strict),
+
+        tests("SDKTests", ["WeirPlugin", "WeirTesting", "CWeir"]),
+        .testTarget(
+            name: "EssentialsTests", dependencies: ["WeirTesting", "CWeir"], path: "Plugins/Essentials/Tests",
+            swiftSettings: strict),
         tests("WeirBaseTests", ["WeirBase"]),
         tests("WeirNetTests", ["WeirNet", "WeirBase"]),
         tests("WeirRESPTests", ["WeirRESP", "WeirWire", "WeirBase"]),

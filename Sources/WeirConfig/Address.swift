@@ -21,6 +21,14 @@ public struct Address: Sendable, Equatable, Hashable {
     /// 0.0.0.0 or [::].
     var isWildcard: Bool { !ip.isEmpty && ip.allSatisfy { $0 == 0 } }
 
+    /// Whether listening on both would be listening twice. [::] takes IPv4 connections too.
+    func overlaps(_ other: Address) -> Bool {
+        guard port != 0, port == other.port else { return false }
+        if ip == other.ip { return true }
+        if isWildcard && ip.count == 16 || other.isWildcard && other.ip.count == 16 { return true }
+        return ip.count == other.ip.count && (isWildcard || other.isWildcard)
+    }
+
     /// An address to listen on: IP and port, 0 for a port that the system chooses.
     public static func listening(_ text: String) -> Result<Address, Failure> {
         parse(text).flatMap { address in
@@ -51,8 +59,10 @@ public struct Address: Sendable, Equatable, Hashable {
             return .failure(Failure(message: "the address has no port", hint: "write \(text):port"))
         }
         var host = String(text[..<colon])
-        guard let port = port(String(text[text.index(after: colon)...])) else {
-            return .failure(Failure(message: "the address has no valid port", hint: "ports are 1 to 65535"))
+        let digits = String(text[text.index(after: colon)...])
+        guard let port = port(digits) else {
+            let message = digits.isEmpty ? "the address has no port" : "'\(digits)' is not a port"
+            return .failure(Failure(message: message, hint: "ports are 1 to 65535"))
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())

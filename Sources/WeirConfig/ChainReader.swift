@@ -87,10 +87,11 @@ struct ChainReader {
         let member = members[0]
         if member.value.isNull { return Entry(name: member.key, range: member.keyRange, options: nothing) }
         guard member.value.map != nil else {
-            let known = NearestWord.hint(member.key, in: names)
+            let hint = names.contains(member.key) ? nil : NearestWord.hint(member.key, in: names)
             diagnostics.error(
                 .entryShape, at: member.keyRange,
-                "the options of '\(member.key)' are a map, this is \(member.value.kindInWords)", hint: known)
+                "the options of '\(member.key)' are a map, this is \(member.value.kindInWords)",
+                hint: hint ?? "write each option as 'field: value' below the name")
             return nil
         }
         return Entry(name: member.key, range: member.keyRange, options: member.value)
@@ -99,7 +100,7 @@ struct ChainReader {
     /// Names label metrics and logs, so they are short and printable.
     mutating func accept(name: String, _ range: SourceRange) -> Bool {
         if name.isEmpty {
-            diagnostics.error(.badName, at: range, "the name is empty")
+            diagnostics.error(.badName, at: range, "the name is empty", hint: "metrics and logs are labelled with it")
         } else if name.unicodeScalars.count > 128 {
             diagnostics.error(.badName, at: range, "the name has more than 128 characters")
         } else if name.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) {
@@ -131,7 +132,7 @@ struct ChainReader {
             }
             let description = catalog.descriptions[index]
             if let spoken { checkProtocol(spoken, description, entry, isFirst: i == 0) }
-            checkSink(description, entry, isLast: i == items.count - 1, names: catalog.descriptions)
+            checkSink(description, entry, isLast: i == items.count - 1, spoken)
             let place = SitePlace(name: names[i], chain: name, protocolName: spoken ?? protocolName)
             if let site = site(entry, index, place) { sites.append(site) }
             spoken = spoken.map { description.emitted(from: $0) }
@@ -143,7 +144,7 @@ struct ChainReader {
 
     private mutating func transform(_ entry: Entry) -> Int? {
         if let index = catalog.index(of: entry.name) { return index }
-        if let nearest = catalog.nearest(entry.name) {
+        if !diagnostics.isFull, let nearest = catalog.nearest(entry.name) {
             let d = catalog.descriptions[nearest.index]
             diagnostics.error(
                 .unknownTransform, at: entry.range, "no transform '\(entry.name)'",
@@ -171,7 +172,7 @@ struct ChainReader {
     }
 
     private mutating func checkSink(
-        _ description: TransformDescription, _ entry: Entry, isLast: Bool, names: [TransformDescription]
+        _ description: TransformDescription, _ entry: Entry, isLast: Bool, _ spoken: String?
     ) {
         if description.isSink, !isLast {
             diagnostics.error(
@@ -179,7 +180,10 @@ struct ChainReader {
                 hint: "no request would reach what stands behind it")
         }
         guard isLast, !description.isSink else { return }
-        let sinks = names.filter(\.isSink).map(\.id)
+        let sinks = catalog.descriptions.filter { sink in
+            sink.isSink && spoken.map { sink.accepts(protocol: $0) } ?? true
+        }
+        .map(\.id)
         diagnostics.error(
             .noSink, at: entry.range, "the chain ends in '\(entry.name)', which is not a sink",
             hint: sinks.isEmpty
@@ -191,7 +195,7 @@ struct ChainReader {
         var given: [String?] = []
         var lineOfName: [String: Int] = [:]
         for (i, entry) in entries.enumerated() {
-            guard let entry, let node = nameNode(entry, indices[i]) else {
+            guard let entry, let node = nameNode(entry, indices[i]), !node.isUnresolved else {
                 given.append(nil)
                 continue
             }
@@ -209,15 +213,17 @@ struct ChainReader {
             lineOfName[name] = node.range.start.line
         }
         var used = Set(lineOfName.keys)
+        var lastNumber: [String: Int] = [:]
         return given.enumerated().map { i, name in
             if let name { return name }
             let base = indices[i].map { catalog.descriptions[$0].id } ?? entries[i]?.name ?? ""
             var candidate = base
-            var number = 2
+            var number = lastNumber[base] ?? 1
             while used.contains(candidate) {
-                candidate = "\(base)-\(number)"
                 number += 1
+                candidate = "\(base)-\(number)"
             }
+            lastNumber[base] = number
             used.insert(candidate)
             return candidate
         }

@@ -44,6 +44,8 @@ public struct ConfigNode: Sendable {
     /// The file's text when the value came from `${env:…}` or `${file:…}`: such a value is shown by this name only,
     /// and its text becomes a number or a bool where one is wanted.
     public var reference: String?
+    /// The reference led nowhere, which was reported: nothing more is to be said about this value.
+    var isUnresolved = false
     /// A key was written with nothing behind it (`timeout:`), which is not the same as `null`.
     public var isEmpty = false
     /// Values in this tree, this one included, aliases expanded.

@@ -73,6 +73,9 @@ public struct DiagnosticList: Sendable {
 
     public var count: Int { kept.count }
 
+    /// What is added now is only counted; nobody needs to look for a hint any more.
+    public var isFull: Bool { kept.count >= Self.maximumCount }
+
     public mutating func error(
         _ code: DiagnosticCode, at range: SourceRange, _ message: String, hint: String? = nil
     ) {

@@ -34,7 +34,7 @@ public struct DiagnosticRenderer: Sendable {
         let (line, padding, carets) = window(d.lineText, range)
         let hint = d.hint.map { " " + $0 } ?? ""
         return head
-            + "\(gutter)\(number) | \(line)\n"
+            + "\(gutter)\(number) |\(line.isEmpty ? "" : " ")\(line)\n"
             + "\(blank) | \(padding)\(paint(carets, d.severity))\(hint)\n"
     }
 

@@ -25,7 +25,7 @@ public struct ReferenceLookup {
         switch node.value {
         case .text(let text):
             guard text.utf8.contains(0x24) else { return node }  // $
-            replace(&node, text, &diagnostics)
+            node.isUnresolved = !replace(&node, text, &diagnostics)
         case .list(let items):
             node.value = .list(items.map { resolve($0, &diagnostics) })
         case .map(let members):
@@ -40,16 +40,20 @@ public struct ReferenceLookup {
         return node
     }
 
-    private func replace(_ node: inout ConfigNode, _ text: String, _ diagnostics: inout DiagnosticList) {
+    /// False when a reference was meant, but leads nowhere.
+    private func replace(_ node: inout ConfigNode, _ text: String, _ diagnostics: inout DiagnosticList)
+        -> Bool
+    {
         let isWhole = text.hasPrefix("${") && text.hasSuffix("}")
         let inner = isWhole ? String(text.dropFirst(2).dropLast()) : ""
         guard isWhole, !inner.contains("${") else {
-            if text.contains("${env:") || text.contains("${file:") || text.hasPrefix("${") {
+            let isMeant = text.contains("${env:") || text.contains("${file:") || text.hasPrefix("${")
+            if isMeant {
                 diagnostics.error(
                     .badReference, at: node.range, "a reference must be the whole value",
                     hint: "put the whole text into the variable or file")
             }
-            return
+            return !isMeant
         }
         if inner.hasPrefix("env:") {
             let name = String(inner.dropFirst(4))
@@ -57,19 +61,20 @@ public struct ReferenceLookup {
                 diagnostics.error(
                     .environmentMissing, at: node.range, "the environment variable '\(name)' is not set",
                     hint: "set it for the process that runs Weir")
-                return
+                return false
             }
             node.value = .text(value)
         } else if inner.hasPrefix("file:") {
-            guard let value = content(String(inner.dropFirst(5)), node.range, &diagnostics) else { return }
+            guard let value = content(String(inner.dropFirst(5)), node.range, &diagnostics) else { return false }
             node.value = .text(value)
         } else {
             diagnostics.error(
                 .badReference, at: node.range, "'\(text)' is no reference",
                 hint: "references are ${env:NAME} and ${file:/path}")
-            return
+            return false
         }
         node.reference = text
+        return true
     }
 
     private func content(_ path: String, _ range: SourceRange, _ diagnostics: inout DiagnosticList) -> String? {

@@ -89,8 +89,10 @@ extension SchemaValidator {
         for member in members {
             if schema.property(member.key) != nil || (isRoot && reservedKeys.contains(member.key)) { continue }
             let nearest =
-                NearestWord.find(member.key, in: names.filter { !given.contains($0) })
-                ?? NearestWord.find(member.key, in: names)
+                diagnostics.isFull
+                ? nil
+                : NearestWord.find(member.key, in: names.filter { !given.contains($0) })
+                    ?? NearestWord.find(member.key, in: names)
             if let nearest, let property = schema.property(nearest) { suspects.insert(property.name) }
             if let nearest { suspects.insert(nearest) }
             diagnostics.error(

@@ -45,6 +45,7 @@ struct SchemaValidator {
                 hint: "remove '\(place.key)'; it is refused rather than ignored")
             return nil
         }
+        if value.isUnresolved { return nil }
         let value = concrete(value, content)
         if let unit = content.unit { return number(value, unit, content, place) }
         guard content.types.accept(value.value) else {

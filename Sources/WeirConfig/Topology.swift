@@ -63,6 +63,11 @@ public struct Topology: Sendable {
 public struct Settings: Sendable, Equatable {
     public let adminAddress: String?
     public let logLevel: String?
+
+    public init(adminAddress: String?, logLevel: String?) {
+        self.adminAddress = adminAddress
+        self.logLevel = logLevel
+    }
 }
 
 /// Where applications connect to.

@@ -63,14 +63,12 @@ public enum TopologyReader {
         guard let root = document.root else { return (nil, diagnostics.sorted) }
         let node = lookup.resolve(root, &diagnostics)
         var validator = SchemaValidator(diagnostics: diagnostics)
-        let values = validator.check(
+        _ = validator.check(
             node.isNull ? ConfigNode(.map([]), range: node.range) : node, HostSchemas.settings.root,
             .root("the file", owner: .fileStart))
         var reader = FileReader(
             chains: ChainReader(catalog: Catalog([]), diagnostics: validator.diagnostics), file: file)
-        let settings = Settings(
-            adminAddress: values.flatMap { reader.adminAddress($0) }?.text,
-            logLevel: values.flatMap { reader.logLevel($0) })
+        let settings = Settings(adminAddress: reader.adminAddress(node)?.text, logLevel: reader.logLevel(node))
         let all = reader.chains.diagnostics
         return (all.hasErrors ? nil : settings, all.sorted)
     }
@@ -104,10 +102,10 @@ struct FileReader {
         var validator = SchemaValidator(diagnostics: chains.diagnostics)
         let values = validator.check(root, HostSchemas.topology.root, .root("the topology", owner: .fileStart))
         chains.diagnostics = validator.diagnostics
-        let admin = values.flatMap { adminAddress($0) }
+        // Fields are read although others are wrong: all errors at once.
+        let admin = adminAddress(root)
         if let admin { addresses.append((admin, "the admin interface")) }
-        let level = values.flatMap { logLevel($0) }
-        // Sources are read although other fields are wrong: all errors at once.
+        let level = logLevel(root)
         let sources = members.first { $0.key == "sources" }.map { self.sources($0) } ?? []
         return Topology(
             source: chains.diagnostics.source, sources: sources,
@@ -115,13 +113,15 @@ struct FileReader {
             workerCount: values?["workers"]?.int.map { Int($0) }, adminAddress: admin?.text, logLevel: level)
     }
 
-    mutating func adminAddress(_ values: ConfigNode) -> Address? {
-        guard let node = values["admin"], let text = node.text else { return nil }
+    mutating func adminAddress(_ root: ConfigNode) -> Address? {
+        guard let node = root["admin"] ?? root["observability_interface"], let text = node.text, !node.isUnresolved
+        else { return nil }
         return address(node, Address.listening(text))
     }
 
-    mutating func logLevel(_ values: ConfigNode) -> String? {
-        guard let node = values["log_level"], let text = node.text else { return nil }
+    mutating func logLevel(_ root: ConfigNode) -> String? {
+        guard let node = root["log_level"] ?? root["main_log_level"], let text = node.text, !node.isUnresolved
+        else { return nil }
         switch LogLevel.parse(text) {
         case .level(let level): return level
         case .unspecific: return nil
@@ -191,7 +191,7 @@ struct FileReader {
     }
 
     private mutating func name(_ entry: ChainReader.Entry) -> String? {
-        guard let node = entry.options["name"], let name = node.text else { return nil }
+        guard let node = entry.options["name"], let name = node.text, !node.isUnresolved else { return nil }
         guard chains.accept(name: name, node.range) else { return nil }
         if let line = lineOfName[name] {
             chains.diagnostics.error(
@@ -203,16 +203,13 @@ struct FileReader {
     }
 
     private mutating func listenAddress(_ entry: ChainReader.Entry) -> Address? {
-        guard let node = entry.options["listen_addr"], let text = node.text else { return nil }
+        guard let node = entry.options["listen_addr"], let text = node.text, !node.isUnresolved else { return nil }
         return address(node, Address.listening(text))
     }
 
     /// Reports an address that something else listens on.
     private mutating func claim(_ address: Address, _ owner: String, _ entry: ChainReader.Entry) {
-        let clash = addresses.first { other in
-            guard address.port != 0, address.port == other.address.port else { return false }
-            return address.ip == other.address.ip || address.isWildcard || other.address.isWildcard
-        }
+        let clash = addresses.first { address.overlaps($0.address) }
         if let clash {
             let range = entry.options["listen_addr"]?.range ?? entry.range
             let isSame = clash.address.ip == address.ip

@@ -43,6 +43,8 @@ struct TreeBuilder {
     }
 
     mutating func scalar(_ text: String, isPlain: Bool, tag: String?, anchor: String?, _ range: SourceRange) -> Bool {
+        // An escape ("\0") can make what the file itself may not hold; plugins are promised texts without it.
+        if text.utf8.contains(0) { return refuse(.controlCharacter, range, "a NUL byte in the text", nil) }
         if expectsKey {
             if let anchor {
                 let node = ConfigNode(.text(text), range: range)

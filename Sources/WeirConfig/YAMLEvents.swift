@@ -110,7 +110,8 @@ enum YAMLEvents {
             return "put a text with ': ' in quotes, and let all keys of one map begin in the same column"
         case "did not find expected key", "did not find expected '-' indicator", "could not find expected ':'":
             return "check the indentation here and above, and that each key ends in ':'"
-        case "did not find expected ',' or '}'", "did not find expected ',' or ']'":
+        case "did not find expected ',' or '}'", "did not find expected ',' or ']'",
+            "did not find expected node content":
             return "a bracket or a quote is not closed, or a comma is missing"
         case "found unexpected end of stream":
             return "a quote or a bracket is not closed"

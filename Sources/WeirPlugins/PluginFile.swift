@@ -90,14 +90,17 @@ public struct PluginFile: Sendable, Equatable {
             throw PluginError(
                 .pluginUnsafeFile, path: path, "every user of this machine may write to it", hint: "chmod o-w \(real)")
         }
-        let folder = real.lastIndex(of: "/").map { $0 == real.startIndex ? "/" : String(real[..<$0]) } ?? "."
-        var folderStatus = stat()
-        guard stat(folder, &folderStatus) == 0 else { return }
-        // With the sticky bit (as /tmp has) only the owner may replace a file.
-        if folderStatus.st_mode & 0o002 != 0, folderStatus.st_mode & 0o1000 == 0 {
-            throw PluginError(
-                .pluginUnsafeFile, path: path, "every user of this machine may replace files in '\(folder)'",
-                hint: "chmod o-w \(folder)")
+        // Where the name is a symbolic link, whoever replaces the link chooses the file.
+        for name in path == real ? [real] : [path, real] {
+            let folder = name.lastIndex(of: "/").map { $0 == name.startIndex ? "/" : String(name[..<$0]) } ?? "."
+            var folderStatus = stat()
+            guard stat(folder, &folderStatus) == 0 else { continue }
+            // With the sticky bit (as /tmp has) only the owner may replace a file.
+            if folderStatus.st_mode & 0o002 != 0, folderStatus.st_mode & 0o1000 == 0 {
+                throw PluginError(
+                    .pluginUnsafeFile, path: path, "every user of this machine may replace files in '\(folder)'",
+                    hint: "chmod o-w \(folder)")
+            }
         }
     }
 

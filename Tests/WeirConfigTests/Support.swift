@@ -35,7 +35,8 @@ enum Sample {
         "Tee", accepts: "*",
         schema: """
             {"properties": {"chain": {"x-weir": "chain"}, "buffer_size": {"type": "integer", "default": 5, "minimum": 1},
-              "timeout_micros": {"x-unit": "duration"}}, "required": ["chain"]}
+              "timeout_micros": {"x-unit": "duration"}, "hold": {"x-unit": "duration", "maximum": 60000000000},
+              "memory": {"x-unit": "bytes", "default": "16MiB"}}, "required": ["chain"]}
             """, plugin: "Mirror")
     static let cql = transform("CqlThing", accepts: "cql")
 

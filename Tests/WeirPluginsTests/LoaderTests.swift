@@ -220,6 +220,17 @@ struct LoaderTests {
         #expect(load(path).error == nil)
     }
 
+    @Test func `a symbolic link that everybody may replace is refused`() throws {
+        let path = try Compiler.library(Source.plugin(), "x", in: folder)
+        let open = try Folder()
+        let link = "\(open.path)/link.so"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        chmod(open.path, 0o777)
+        #expect(load(link).error?.code == .pluginUnsafeFile)
+        chmod(open.path, 0o755)
+        #expect(load(link).error == nil)
+    }
+
     @Test func `a library cut off anywhere is refused or loads, but harms nothing`() throws {
         let good = try Data(contentsOf: URL(fileURLWithPath: try Compiler.library(Source.plugin(), "g", in: folder)))
         for length in stride(from: 0, to: min(good.count, 20_000), by: 97) {

@@ -67,7 +67,7 @@ public struct Bytes {
 
     /// The decimal number that these bytes are, nil when they are none or it does not fit.
     public var integer: Int? {
-        guard let base, count > 0, count < 20 else { return nil }
+        guard let base, count > 0, count <= 20 else { return nil }
         let negative = base[0] == UInt8(ascii: "-")
         var value = 0
         guard count > (negative ? 1 : 0) else { return nil }

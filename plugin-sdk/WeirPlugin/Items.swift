@@ -53,13 +53,13 @@ public struct Item {
     public var bool: Bool { integer != 0 }
 }
 
-/// The fields of a message, item 0 being the root.
+/// The fields of a message, item 0 being the root. Valid as long as the tape.
 public struct Items {
     @usableFromInline let base: UnsafePointer<weir_item>
     public let count: Int
 
     @inlinable
-    init(_ tape: UnsafePointer<weir_tape>) {
+    public init(_ tape: UnsafePointer<weir_tape>) {
         base = tape.pointee.items
         count = Int(tape.pointee.count)
     }
