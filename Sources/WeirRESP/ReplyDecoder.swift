@@ -33,7 +33,7 @@ public struct ReplyDecoder {
     public mutating func next(_ bytes: UnsafeRawBufferPointer, _ limits: borrowing RESPLimits) -> DecodedReply {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return DecodedReply(.incomplete) }
         let end = bytes.count
-        if offset == 0, end >= 4 {
+        if offset == 0, scanned == 0, end >= 4 {
             let result = Self.short(base, end, limits)
             if result.outcome == .frame { return result }
         }
