@@ -52,18 +52,20 @@ let package = Package(
         host("WeirWire", ["WeirBase", "CWeir"]),
         host("WeirConfig", ["WeirBase", "CWeir", "CYAML"]),
         host("WeirRESP", ["WeirBase", "WeirWire", "CWeir"]),
-        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir"]),
+        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir", "CWeirLinux"]),
         host("WeirUpstream", ["WeirBase", "WeirNet", "WeirWire", "WeirRESP", "WeirChain", "CWeir"]),
         host("WeirPlugins", ["WeirBase", "WeirConfig", "CWeir", "CWeirLinux"]),
         host("WeirTelemetry", ["WeirBase"]),
+        host("WeirAdmin", ["WeirBase", "WeirNet", "WeirConfig", "WeirTelemetry", "CWeirLinux"]),
         host(
             "WeirRuntime",
             [
                 "WeirBase", "WeirNet", "WeirWire", "WeirConfig", "WeirRESP", "WeirChain", "WeirUpstream", "WeirPlugins",
-                "WeirTelemetry", "CWeir", "CWeirLinux",
+                "WeirTelemetry", "WeirAdmin", "CWeir", "CWeirLinux",
             ]),
-        host("WeirAdmin", ["WeirBase", "WeirTelemetry", "CWeirLinux"]),
-        host("WeirCLI", ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin"]),
+        host(
+            "WeirCLI",
+            ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),
         .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict),
 
         // The SDK and the plugins that stand on it
@@ -76,7 +78,15 @@ let package = Package(
             name: "Essentials", dependencies: ["WeirPlugin", "CWeir"], path: "Plugins/Essentials/Sources",
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
-        // Tests
+        // Tests, and the benchmark
+        .target(name: "WeirTestSupport", dependencies: ["CWeirLinux"], path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
+            exclude: ["README.md"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["WeirTestSupport"], path: "Tests/Integration",
+            exclude: ["suites"], swiftSettings: strict),
+
         tests("SDKTests", ["WeirPlugin", "WeirTesting", "CWeir"]),
         .testTarget(
             name: "EssentialsTests", dependencies: ["WeirTesting", "CWeir"], path: "Plugins/Essentials/Tests",
@@ -86,6 +96,8 @@ let package = Package(
         tests("WeirRESPTests", ["WeirRESP", "WeirWire", "WeirBase"]),
         tests("WeirConfigTests", ["WeirConfig", "WeirBase"]),
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
+        tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
+        tests("WeirCLITests", ["WeirCLI", "WeirPlugins", "WeirConfig", "WeirBase"]),
         tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
     ]
 )
