@@ -115,6 +115,13 @@ struct RendererTests {
         #expect(SourceText(file: "a", text: line).line(1) == shown)
     }
 
+    @Test func `a file that is one long line of mistakes costs no long line for each`() {
+        let text = "sources: [" + String(repeating: "'${env:X}',", count: 50_000) + "]\n"
+        let diagnostics = Sample.read(text).1
+        #expect(diagnostics.count == DiagnosticList.maximumCount + 1)
+        #expect(diagnostics.allSatisfy { $0.lineText.utf8.count <= 4096 })
+    }
+
     @Test func `findings come in the order of the file, and beyond 200 only their number`() {
         let keys = (0..<300).map { "key\($0): 1\n" }.joined()
         let diagnostics = Sample.read(keys + "sources: []\n").1
