@@ -52,32 +52,52 @@ let package = Package(
         host("WeirWire", ["WeirBase", "CWeir"]),
         host("WeirConfig", ["WeirBase", "CWeir", "CYAML"]),
         host("WeirRESP", ["WeirBase", "WeirWire", "CWeir"]),
-        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir"]),
+        host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir", "CWeirLinux"]),
         host("WeirUpstream", ["WeirBase", "WeirNet", "WeirWire", "WeirRESP", "WeirChain", "CWeir"]),
         host("WeirPlugins", ["WeirBase", "WeirConfig", "CWeir", "CWeirLinux"]),
         host("WeirTelemetry", ["WeirBase"]),
+        host("WeirAdmin", ["WeirBase", "WeirNet", "WeirConfig", "WeirTelemetry", "CWeirLinux"]),
         host(
             "WeirRuntime",
             [
                 "WeirBase", "WeirNet", "WeirWire", "WeirConfig", "WeirRESP", "WeirChain", "WeirUpstream", "WeirPlugins",
-                "WeirTelemetry", "CWeir", "CWeirLinux",
+                "WeirTelemetry", "WeirAdmin", "CWeir", "CWeirLinux",
             ]),
-        host("WeirAdmin", ["WeirBase", "WeirTelemetry", "CWeirLinux"]),
-        host("WeirCLI", ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin"]),
+        host(
+            "WeirCLI",
+            ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),
         .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict),
 
         // The SDK and the plugins that stand on it
         .target(name: "WeirPlugin", dependencies: ["CWeir"], path: "plugin-sdk/WeirPlugin", swiftSettings: strict),
+        .systemLibrary(name: "CWeirTesting", path: "plugin-sdk/testing"),
+        .target(
+            name: "WeirTesting", dependencies: ["CWeir", "CWeirTesting"], path: "plugin-sdk/WeirTesting",
+            swiftSettings: strict),
         .target(
             name: "Essentials", dependencies: ["WeirPlugin", "CWeir"], path: "Plugins/Essentials/Sources",
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
-        // Tests
+        // Tests, and the benchmark
+        .target(name: "WeirTestSupport", dependencies: ["CWeirLinux"], path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
+            exclude: ["README.md"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["WeirTestSupport"], path: "Tests/Integration",
+            exclude: ["suites"], swiftSettings: strict),
+
+        tests("SDKTests", ["WeirPlugin", "WeirTesting", "CWeir"]),
+        .testTarget(
+            name: "EssentialsTests", dependencies: ["WeirTesting", "CWeir"], path: "Plugins/Essentials/Tests",
+            swiftSettings: strict),
         tests("WeirBaseTests", ["WeirBase"]),
         tests("WeirNetTests", ["WeirNet", "WeirBase"]),
         tests("WeirRESPTests", ["WeirRESP", "WeirWire", "WeirBase"]),
         tests("WeirConfigTests", ["WeirConfig", "WeirBase"]),
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
+        tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
+        tests("WeirCLITests", ["WeirCLI", "WeirPlugins", "WeirConfig", "WeirBase"]),
         tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
     ]
 )

@@ -2,9 +2,8 @@
 #ifndef WEIR_LINUX_SHIM_H
 #define WEIR_LINUX_SHIM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+/* No _GNU_SOURCE: Swift's Glibc module is built without it, and the compiler refuses two different definitions of fd_set and
+   others as soon as a file sees both. What only GNU mode declares is declared below, under its own name. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <elf.h>
@@ -22,8 +21,10 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -41,6 +42,23 @@ static inline int weir_epoll_ctl(int epoll, int operation, int descriptor, uint3
 static inline uint64_t weir_epoll_word(const struct epoll_event *e) { return e->data.u64; }
 static inline uint32_t weir_epoll_events(const struct epoll_event *e) { return e->events; }
 
+/* epoll_wait with a timeout in nanoseconds; by number, because glibc before 2.35 does not have it. −1 and ENOSYS without it. */
+static inline int weir_epoll_wait_ns(int epoll, struct epoll_event *events, int maximum, int64_t nanoseconds) {
+#ifdef SYS_epoll_pwait2
+    struct timespec t;
+    t.tv_sec = nanoseconds / 1000000000;
+    t.tv_nsec = nanoseconds % 1000000000;
+    return (int)syscall(SYS_epoll_pwait2, epoll, events, maximum, &t, (void *)0, 0);
+#else
+    (void)epoll, (void)events, (void)maximum, (void)nanoseconds;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+struct sockaddr;
+extern int accept4(int descriptor, struct sockaddr *__restrict address, socklen_t *__restrict length, int flags);
+
 /* ioctl and fcntl are variadic. */
 static inline int weir_fcntl(int descriptor, int command, int argument) { return fcntl(descriptor, command, argument); }
 static inline int weir_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
@@ -51,5 +69,8 @@ static inline uint64_t weir_clock_ns(clockid_t clock) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 static inline int weir_errno(void) { return errno; }
+
+/* Adds to a counter that several threads share; returns the new value. */
+static inline long weir_atomic_add(long *cell, long change) { return __atomic_add_fetch(cell, change, __ATOMIC_ACQ_REL); }
 
 #endif

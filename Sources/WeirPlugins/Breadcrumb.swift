@@ -6,27 +6,7 @@
 // The table is found by thread id rather than by thread-local storage, so that the handler needs no library call.
 
 import Glibc
-
-/// Where a thread is. Written by its thread only.
-public struct Breadcrumb {
-    /// "plugin Essentials, site redis/counter (QueryCounter 1.0.0)"; NULL: in no plugin. Never freed.
-    @usableFromInline var subject: UnsafePointer<CChar>?
-    /// "on_requests"
-    @usableFromInline var hook: UnsafePointer<UInt8>?
-
-    @usableFromInline init() {}
-
-    /// To be called right before a hook. `hook` is a literal of at least two characters.
-    @inlinable public mutating func enter(_ subject: UnsafePointer<CChar>, hook: StaticString) {
-        self.hook = hook.utf8Start
-        self.subject = subject
-    }
-
-    /// To be called right after it.
-    @inlinable public mutating func leave() {
-        subject = nil
-    }
-}
+public import WeirBase
 
 /// The cells of all threads.
 public enum Breadcrumbs {

@@ -176,7 +176,7 @@ struct ELFFile {
         var other: String?
         for i in stride(from: 0, to: symbols.bytes.count - 23, by: 24) {
             guard let name = symbols.u32(i), let visibility = symbols.u8(i + 5), let section = symbols.u16(i + 6),
-                section != 0, visibility & 3 == 0
+                section != 0, visibility & 3 == 0 || visibility & 3 == 3  // default, or protected as Swift has it
             else { continue }
             if names.hasText("weir_plugin_v1", at: Int(name)) { return .exported }
             if names.u32(Int(name)) == 0x7269_6577, let text = names.text(Int(name)), text.hasPrefix("weir_plugin_v") {

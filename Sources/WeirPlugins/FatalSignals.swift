@@ -6,6 +6,7 @@
 // The handler allocates nothing, takes no lock, and calls nothing but pthread_self, write, sigaction and raise.
 
 import Glibc
+import WeirBase
 
 public enum FatalSignals {
     static let signals: [Int32] = [SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGABRT, SIGTRAP]

@@ -5,6 +5,7 @@
 
 public import CWeir
 import Glibc
+import WeirBase
 public import WeirConfig
 
 /// A transform that can be put into a chain.

@@ -1,1 +1,3 @@
-print("weir")
+import WeirCLI
+
+CommandLineTool.main()

@@ -12,16 +12,18 @@
  *    edits makes no flow call at all.
  *  2 No re-entrancy.  No host function calls into the plugin before it returns; every
  *    completion comes later, from the worker's event loop, exactly once.
- *  3 One worker, one thread.  Functions marked [worker] may be called only on the
- *    thread of the worker that owns the handle; hooks of one worker never overlap.
- *    [main] one control thread at a time; [pool] a host pool thread; [any] anywhere.
+ *  3 One worker, one thread.  Each function has a tag.  [worker]: only on the thread of
+ *    the worker that owns the handle; hooks of one worker never overlap.  [main]: one
+ *    control thread at a time.  [pool]: a thread of the host's pool.  [any]: anywhere.
+ *    [worker, in the hook]: on it, and only before the hook that lent the argument returns.
  *  4 Nothing dangles.  Bytes read from a message stay valid until that message is
  *    disposed of (lent ones: until the hook returns) and EDITS DO NOT MOVE THEM.
  *    conn_close comes after every pending completion of that connection.
  *  5 Never block, never do I/O, never start a thread, never read a clock: use the host
  *    (or `blocking`).  The same .so then runs under a deterministic simulator.
- *  6 Each side frees what it allocated.  Bytes passed to the host are copied during the
- *    call unless they lie in a weir_buf that is passed with them.
+ *  6 Each side frees what it allocated.  Bytes and strings passed to the host are copied
+ *    during the call unless they lie in a weir_buf that is passed with them; the static
+ *    tables of section 3 and their strings are the exception: they live for ever.
  *  7 Growth only.  Structs that start with `size` grow at the end and are read only as
  *    far as the writer's `size` says (WEIR_HAS); the others are frozen.  Constants keep
  *    their values; ignore the ones you do not know.  Anything else is a new extension
@@ -44,11 +46,15 @@ extern "C" {
 
 #define WEIR_EXPORT __attribute__((visibility("default")))
 
+/* For clang and Swift.  The pragma covers the outer level of a pointer only: inner levels, and
+ * members that are functions which return pointers, are marked one by one. */
 #if defined(__clang__)
 #define WEIR_NULLABLE _Nullable
+#define WEIR_NONNULL _Nonnull
 #pragma clang assume_nonnull begin
 #else
 #define WEIR_NULLABLE
+#define WEIR_NONNULL
 #endif
 
 /* Does the peer's struct reach as far as this member?  WEIR_HAS(weir_host, h, blocking) */
@@ -56,7 +62,9 @@ extern "C" {
 
 /* ------------------------------------------------------------------ 1 basic types */
 
-typedef struct weir_str {            /* FROZEN.  Borrowed bytes; text is UTF-8, no NUL */
+/* FROZEN.  Bytes that somebody else owns: whoever gives it says how long they live.  Text is
+ * UTF-8 and has no NUL at its end.  ptr may be NULL when len is 0. */
+typedef struct weir_str {
     const uint8_t *WEIR_NULLABLE ptr;
     size_t len;
 } weir_str;
@@ -97,13 +105,16 @@ enum {
 enum {
     WEIR_I_EDITED = 1                /* bytes differ from the wire */
 };
+/* The parsed form of one message or configuration; it and its bytes are the host's and live
+ * as long as the message (or as the call of configure). */
 typedef struct weir_tape {
     uint32_t size;
     uint32_t count;
     const weir_item *items;
 } weir_tape;
 
-typedef struct weir_buf {            /* reference-counted bytes: buf_new, buf_ref, buf_unref */
+/* Reference-counted bytes, made by buf_new; the references may be counted on any thread. */
+typedef struct weir_buf {
     uint32_t size;
     uint32_t flags;
     uint8_t *ptr;                    /* writable by the creator until it is passed on */
@@ -121,7 +132,8 @@ typedef struct weir_msg    weir_msg;
 typedef struct weir_target weir_target;
 typedef struct weir_config weir_config;
 
-struct weir_worker {                 /* one event loop; lives until worker_stop has returned */
+/* One event loop; lives until worker_stop of the last site on it has returned. */
+struct weir_worker {
     uint32_t size;
     uint32_t index;                  /* worker 0 always exists: let it do the singletons */
     uint32_t count;
@@ -131,7 +143,8 @@ struct weir_worker {                 /* one event loop; lives until worker_stop 
     const weir_host *host;
 };
 
-struct weir_conn {                   /* one client connection as seen by one chain */
+/* One client connection as seen by one chain; lives until conn_close has returned. */
+struct weir_conn {
     uint32_t size;
     uint32_t flags;                  /* WEIR_C_* */
     uint64_t id;
@@ -148,6 +161,7 @@ enum {
     WEIR_C_CLOSING = 4
 };
 
+/* One message; lives until the hook returns (lent) or until it is disposed of (taken, made). */
 enum { WEIR_REQUEST = 1, WEIR_RESPONSE = 2, WEIR_PUSH = 3 };
 struct weir_msg {
     uint32_t size;
@@ -178,7 +192,8 @@ enum {
     WEIR_M_UNSENT = 256              /* with a status: the request never left; safe to retry() */
 };
 
-/* Where requests can be sent: the rest of the chain, a sub-chain, an upstream. */
+/* Where requests can be sent: the rest of the chain, a sub-chain, an upstream.  From target_open:
+ * the plugin's until target_close, or until the connection closes that it was bound to. */
 struct weir_target {
     uint32_t size;
     uint32_t state;                  /* WEIR_TS_* */
@@ -191,20 +206,20 @@ enum { WEIR_TS_IDLE = 0, WEIR_TS_CONNECTING = 1, WEIR_TS_UP = 2, WEIR_TS_DOWN = 
 
 /* ---------------------------------------------------- 3 what the plugin implements */
 
-typedef struct weir_batch {
+typedef struct weir_batch {          /* lent, with its messages and tags, until the hook returns */
     uint32_t   size;
     uint32_t   count;
     weir_conn *conn;
-    weir_msg *const *msgs;           /* in the order of the connection */
-    uint64_t  *WEIR_NULLABLE tags;   /* with WEIR_F_TAGS: one word per message that is yours; what
-                                        you write here for a request comes back here with its response */
+    weir_msg *WEIR_NONNULL const *WEIR_NONNULL msgs; /* in the order of the connection */
+    uint64_t  *WEIR_NULLABLE tags;   /* with WEIR_F_TAGS: one word per message that is yours; what you
+                                        write here for a request comes back here with its response */
 } weir_batch;
 
-struct weir_config {                 /* lent for the duration of configure() */
+struct weir_config {                 /* lent, with all that it points to, until configure() returns */
     uint32_t size;
     uint32_t flags;                  /* WEIR_CFG_* */
-    const weir_host *host;
-    weir_site *site;
+    const weir_host *host;           /* for ever */
+    weir_site *site;                 /* until unconfigure() has returned */
     weir_str   name;                 /* "redis/counter" for messages */
     const weir_tape *values;         /* the configuration, already valid against config_schema,
                                         defaults filled in: no JSON parser needed */
@@ -212,12 +227,19 @@ struct weir_config {                 /* lent for the duration of configure() */
     uint16_t   protocol;             /* of the requests this site will get */
     uint16_t   reserved[3];          /* no struct ends in padding: `size` must tell of growth */
 };
-enum { WEIR_CFG_CHECK_ONLY = 1 };
+enum { WEIR_CFG_CHECK_ONLY = 1 };    /* `weir check`: no worker will start */
 
-enum { WEIR_EV_DRAIN = 1, WEIR_EV_CLIENT_EOF = 2, WEIR_EV_CLIENT_FULL = 3, WEIR_EV_CLIENT_WRITABLE = 4 };
+enum {
+    WEIR_EV_DRAIN = 1,               /* this site is on its way out: finish what is owed */
+    WEIR_EV_CLIENT_EOF = 2,          /* the client will send no more; it may still read */
+    WEIR_EV_CLIENT_FULL = 3,         /* the client does not read: what you push() piles up */
+    WEIR_EV_CLIENT_WRITABLE = 4
+};
 
-/* One kind of transform.  Static, immutable.  A missing configure, worker_start or conn_open
- * hands the parent's state down, so a stateless filter is one on_requests. */
+/* One kind of transform.  Static, immutable, for ever; its strings too.  A missing configure,
+ * worker_start or conn_open hands the parent's state down, so a stateless filter is one
+ * on_requests.  The states are the plugin's own; the host only hands them back.  Where one of
+ * configure, worker_start and conn_open fails, its counterpart is not called. */
 typedef struct weir_transform {
     uint32_t    size;
     uint32_t    flags;               /* WEIR_F_* */
@@ -234,26 +256,39 @@ typedef struct weir_transform {
         "x-weir":"upstream" an upstream (address, credentials, pool, timeouts): the host's own
                             schema applies too, the plugin need not look inside */
 
-    weir_status (*WEIR_NULLABLE configure)(const weir_config *c,
-                                           void *WEIR_NULLABLE *site_state);             /* [main] */
-    void (*WEIR_NULLABLE unconfigure)(void *WEIR_NULLABLE site_state);                   /* [main] */
+    /* [main] Reads the options; report() what is wrong with them.  *site_state is the plugin's,
+     * from here to unconfigure; all workers share it, so it is immutable or thread-safe. */
+    weir_status (*WEIR_NULLABLE configure)(const weir_config *c, void *WEIR_NULLABLE *WEIR_NONNULL site_state);
+    /* [main] After the last worker_stop: the plugin frees its site state. */
+    void (*WEIR_NULLABLE unconfigure)(void *WEIR_NULLABLE site_state);
+    /* [worker] Once on each worker, before its first connection.  *worker_state is the plugin's,
+     * from here to worker_stop, and only this worker touches it: no locks.  s and w stay valid
+     * as long. */
     weir_status (*WEIR_NULLABLE worker_start)(void *WEIR_NULLABLE site_state, weir_site *s, weir_worker *w,
-                                              void *WEIR_NULLABLE *worker_state);        /* [worker] */
-    void (*WEIR_NULLABLE worker_stop)(void *WEIR_NULLABLE worker_state);                 /* [worker] */
+                                              void *WEIR_NULLABLE *WEIR_NONNULL worker_state);
+    /* [worker] After the last conn_close on this worker: the plugin cancels its timers, closes its
+     * targets and frees its worker state. */
+    void (*WEIR_NULLABLE worker_stop)(void *WEIR_NULLABLE worker_state);
+    /* [worker] Before the first batch of a connection.  *conn_state is the plugin's, from here to
+     * conn_close; c stays valid as long.  A status but WEIR_OK refuses the client. */
     weir_status (*WEIR_NULLABLE conn_open)(void *WEIR_NULLABLE worker_state, weir_conn *c,
-                                           void *WEIR_NULLABLE *conn_state);             /* [worker] */
-    void (*WEIR_NULLABLE conn_close)(void *WEIR_NULLABLE conn_state); /* [worker] the last call about it */
+                                           void *WEIR_NULLABLE *WEIR_NONNULL conn_state);
+    /* [worker] The last call about it, after every completion of it: the plugin frees its state. */
+    void (*WEIR_NULLABLE conn_close)(void *WEIR_NULLABLE conn_state);
 
-    void (*WEIR_NULLABLE on_requests)(void *WEIR_NULLABLE conn_state, const weir_batch *b);  /* [worker] */
-    void (*WEIR_NULLABLE on_responses)(void *WEIR_NULLABLE conn_state,
-                                       const weir_batch *b);                /* and pushes; [worker] */
-    void (*WEIR_NULLABLE on_event)(void *WEIR_NULLABLE conn_state, weir_conn *c, uint32_t event); /* [worker] */
+    /* [worker] Requests on their way up.  Lent: what is not disposed of or taken moves on. */
+    void (*WEIR_NULLABLE on_requests)(void *WEIR_NULLABLE conn_state, const weir_batch *b);
+    /* [worker] Responses, and pushes, on their way down; lent likewise. */
+    void (*WEIR_NULLABLE on_responses)(void *WEIR_NULLABLE conn_state, const weir_batch *b);
+    /* [worker] WEIR_EV_*; nothing is lent but c. */
+    void (*WEIR_NULLABLE on_event)(void *WEIR_NULLABLE conn_state, weir_conn *c, uint32_t event);
 } weir_transform;
 enum {
     WEIR_F_KEEP_REQUESTS = 1,        /* give me msg->request in on_responses, and retry() */
     WEIR_F_TAGS = 2                  /* give me batch->tags */
 };
 
+/* Static, immutable, for ever; its strings too. */
 typedef struct weir_plugin {
     uint32_t    size;
     uint16_t    abi_minor;           /* WEIR_ABI_MINOR of the header it was built with */
@@ -263,13 +298,15 @@ typedef struct weir_plugin {
     const char *built_with;          /* "weir-swift 1.0, Swift 6.3": shown by `weir plugins info` */
     uint32_t    transform_count;
     uint32_t    reserved;
-    const weir_transform *const WEIR_NULLABLE *transforms;
-    void (*WEIR_NULLABLE shutdown)(void);                   /* [main] before the process ends */
+    const weir_transform *WEIR_NULLABLE const *WEIR_NULLABLE transforms; /* never NULL; the host checks */
+    void (*WEIR_NULLABLE shutdown)(void);  /* [main] before the process ends, after every unconfigure */
 } weir_plugin;
 
 /* ------------------------------------------------------------------ 4 entry point
- * Called once per process [main].  Must only fill in and return static tables; NULL, after
- * host->log, refuses.  Optional but recommended: a section ".note.weir" holding the text
+ * [main] Called once per process, before anything else of the plugin.  Only returns its static
+ * tables, which stay the plugin's and live for ever; NULL, after host->log, refuses.  host lives
+ * for ever, too.
+ * Optional but recommended: a section ".note.weir" holding the text
  * "weir 1.<minor> <name> <version>\n", which the host reads before it runs any code of the
  * library, so a wrong build is refused with a clear message and no constructors. */
 typedef const weir_plugin *WEIR_NULLABLE (*weir_plugin_entry)(const weir_host *host);
@@ -279,28 +316,30 @@ WEIR_EXPORT const weir_plugin *WEIR_NULLABLE weir_plugin_v1(const weir_host *hos
 
 /* --------------------------------------------------------- 5 what the host implements */
 
-typedef struct weir_result {         /* lent, with its messages, for the duration of done() */
+typedef struct weir_result {         /* lent, with its messages, until done() returns */
     uint32_t    size;
     weir_status status;
     uint32_t    count;               /* responses, in the order of the requests sent */
     uint32_t    flags;               /* WEIR_M_UNSENT: nothing of it left */
-    weir_msg *const WEIR_NULLABLE *WEIR_NULLABLE msgs;   /* take() one to keep it, or reply() with it */
+    weir_msg *WEIR_NONNULL const *WEIR_NULLABLE msgs; /* take() one to keep it, or reply() with it */
     weir_str    detail;              /* why, when status is not WEIR_OK */
 } weir_result;
 
+/* ctx is the plugin's everywhere; the host only hands it back, once. */
 typedef void (*weir_task_fn)(void *WEIR_NULLABLE ctx);
-typedef void (*weir_done_fn)(void *WEIR_NULLABLE ctx, const weir_result *r);
+typedef void (*weir_done_fn)(void *WEIR_NULLABLE ctx, const weir_result *r);                 /* [worker] */
+/* [worker] Until target_close.  WEIR_TE_PUSH lends a push that came from the upstream. */
 typedef void (*weir_target_fn)(void *WEIR_NULLABLE ctx, weir_target *t, uint32_t event, weir_msg *WEIR_NULLABLE push);
 enum { WEIR_TE_UP = 1, WEIR_TE_DOWN = 2, WEIR_TE_FULL = 3, WEIR_TE_WRITABLE = 4, WEIR_TE_PUSH = 5 };
 
-typedef struct weir_send_opts {
+typedef struct weir_send_opts {      /* the plugin's; read during the call */
     uint32_t size;
     uint32_t flags;                  /* WEIR_SEND_* */
     uint64_t timeout_ns;             /* 0: the target's own */
 } weir_send_opts;
-enum { WEIR_SEND_DROP_IF_FULL = 1 }; /* WEIR_E_FULL at once rather than wait: mirrors, caches */
+enum { WEIR_SEND_DROP_IF_FULL = 1 }; /* WEIR_E_FULL rather than wait: mirrors, caches */
 
-typedef struct weir_target_spec {
+typedef struct weir_target_spec {    /* the plugin's; read during the call */
     uint32_t     size;
     uint32_t     flags;              /* WEIR_TG_* */
     weir_site   *site;
@@ -321,108 +360,163 @@ enum {
     WEIR_TAKE_LOOSE = 1              /* what follows may overtake it; answers are still put in order */
 };
 
-struct weir_host {
+struct weir_host {                   /* static, for ever */
     uint32_t    size;
     uint16_t    abi_major, abi_minor;
     const char *name, *version;
-    void       *WEIR_NULLABLE impl;
+    void       *WEIR_NULLABLE impl;  /* the host's own */
 
-    /* -- general [any] */
-    const void *WEIR_NULLABLE (*extension)(const weir_host *h, const char *id);  /* NULL: not offered */
-    void     (*log)(const weir_host *h, const weir_site *WEIR_NULLABLE s, int32_t level, weir_str text);
-    uint16_t (*protocol)(const weir_host *h, const char *name);                      /* 0: unknown */
-    uint32_t (*verb)(const weir_host *h, const char *protocol, const char *name);    /* 0: unknown */
-    weir_str (*verb_name)(const weir_host *h, uint16_t protocol, uint32_t verb);     /* len 0: unknown */
-    weir_buf *WEIR_NULLABLE (*buf_new)(const weir_host *h, size_t len);
-    void     (*buf_ref)(weir_buf *b);
-    void     (*buf_unref)(weir_buf *b);
+    /* ---- general */
 
-    /* -- configuration [main].  path is a JSON pointer; the host prints file:line for it.
-     * interest: call the hooks only for these verbs; the rest goes by without a call but
-     * never overtakes.  kinds: 1<<WEIR_REQUEST | 1<<WEIR_RESPONSE... */
-    void        (*report)(const weir_config *c, int32_t level, const char *path, weir_str text);
+    /* [any] A table of section 6, the host's, for ever; NULL: not offered. */
+    const void *WEIR_NULLABLE (*WEIR_NONNULL extension)(const weir_host *h, const char *id);
+    /* [any] One line for the log; level is WEIR_LOG_*.  The text is copied. */
+    void (*log)(const weir_host *h, const weir_site *WEIR_NULLABLE s, int32_t level, weir_str text);
+    /* [any] The number of a protocol by its name, "resp"; 0: unknown. */
+    uint16_t (*protocol)(const weir_host *h, const char *name);
+    /* [any] The number of a command by its name in capitals, "GET"; 0: unknown. */
+    uint32_t (*verb)(const weir_host *h, const char *protocol, const char *name);
+    /* [any] Its name, the host's, for ever; len 0: unknown. */
+    weir_str (*verb_name)(const weir_host *h, uint16_t protocol, uint32_t verb);
+    /* [any] len bytes to be filled, not zeroed; the caller owns the one reference.  NULL: no memory. */
+    weir_buf *WEIR_NULLABLE (*WEIR_NONNULL buf_new)(const weir_host *h, size_t len);
+    /* [any] One reference more, owned by the caller. */
+    void (*buf_ref)(weir_buf *b);
+    /* [any] Gives the caller's reference back; the last one frees the bytes. */
+    void (*buf_unref)(weir_buf *b);
+
+    /* ---- configuration */
+
+    /* [main, in configure] Says what is wrong at path, a JSON pointer in this site's configuration;
+     * the host prints file:line for it.  level is WEIR_LOG_*; from ERROR on the site is refused.
+     * Path and text are copied. */
+    void (*report)(const weir_config *c, int32_t level, const char *path, weir_str text);
+    /* [main, in configure] Call the hooks for these verbs only; the rest goes by without a call but
+     * never overtakes.  kinds: 1<<WEIR_REQUEST | 1<<WEIR_RESPONSE...; the numbers are copied. */
     weir_status (*interest)(const weir_config *c, uint32_t kinds, const uint32_t *verbs, uint32_t n);
 
-    /* -- reading and editing a message [worker].  set() replaces the content of a leaf and
-     * splice() children of a container; framing, lengths and counts are the host's business
-     * and bytes not touched are never copied.  owner: NULL, or the weir_buf that holds the bytes.
-     * parse: NULL when malformed; after splice() parse again. */
-    const weir_tape *WEIR_NULLABLE (*parse)(weir_msg *m);
+    /* ---- reading and editing a message: framing, lengths and counts are the host's business, and
+     * bytes that are not touched are never copied */
+
+    /* [worker] Its tape, the host's, valid as long as m (an edit leaves it as it was); NULL when
+     * malformed.  A second call is free. */
+    const weir_tape *WEIR_NULLABLE (*WEIR_NONNULL parse)(weir_msg *m);
+    /* [worker] Another content for a leaf.  The bytes are copied, or, where they lie in owner, the
+     * host takes a reference of its own. */
     weir_status (*set)(weir_msg *m, uint32_t item, weir_str value, weir_buf *WEIR_NULLABLE owner);
+    /* [worker] Takes `remove` children of a container out at position `at` and puts a tape of n items
+     * there, depth first; their bytes are copied.  Item numbers change: parse again. */
     weir_status (*splice)(weir_msg *m, uint32_t parent, uint32_t at, uint32_t remove,
                           const weir_item *WEIR_NULLABLE items, uint32_t n);
-    weir_str    (*encode)(weir_msg *m);                                   /* wire bytes after edits */
+    /* [worker] The wire bytes after the edits, the host's, valid as long as m. */
+    weir_str (*encode)(weir_msg *m);
 
-    /* -- making messages: owned by the caller until disposed of [worker]; NULL when malformed */
-    weir_msg *WEIR_NULLABLE (*build)(weir_worker *w, uint16_t protocol, uint16_t kind, const weir_item *items,
-                                     uint32_t n);                           /* a tape, depth first */
-    weir_msg *WEIR_NULLABLE (*build_raw)(weir_worker *w, uint16_t protocol, uint16_t kind, weir_str wire);
-    weir_msg *(*clone)(weir_msg *m);                                        /* shares the bytes */
+    /* ---- making messages: the caller's until it disposes of them */
 
-    /* -- flow: each of these disposes of its messages [worker] */
-    void (*take)(weir_msg *m, uint32_t flags);            /* the exception: keep it */
-    void (*pass)(weir_msg *m);                            /* on in its direction */
-    void (*pass_to)(weir_msg *request, weir_target *t);   /* there instead of next; the response
-                                                             comes back through on_responses */
-    void (*route)(const weir_batch *b, weir_target *t);   /* pass_to for all that is left of a batch:
-                                                             what a sink does */
-    void (*reply)(weir_msg *m, weir_msg *response);       /* answer a request, or put this response in
-                                                             the place of that; ids are set */
-    void (*fail)(weir_msg *m, weir_status why, weir_str text); /* answer (or replace a response) with
-                                                             an error correct in its protocol */
-    void (*drop)(weir_msg *m);                            /* a request: only if WEIR_M_NO_REPLY or one
-                                                             you made; otherwise it is a fail() */
-    void (*retry)(weir_msg *response, weir_target *t);    /* forget it, send its request again */
-    /* requests of your own, kept together on one connection; done() gets all responses, or
-     * none with a status; done NULL: answers are thrown away.  Returns a number for cancel() */
-    uint64_t (*send)(weir_target *t, weir_msg *const WEIR_NULLABLE *msgs, uint32_t n,
+    /* [worker] From a tape of n items, depth first; `next` and `parent` need not be set, bytes are
+     * copied.  NULL when no such message can be. */
+    weir_msg *WEIR_NULLABLE (*WEIR_NONNULL build)(weir_worker *w, uint16_t protocol, uint16_t kind,
+                                                  const weir_item *items, uint32_t n);
+    /* [worker] From wire bytes, which are copied; NULL when they are not exactly one message. */
+    weir_msg *WEIR_NULLABLE (*WEIR_NONNULL build_raw)(weir_worker *w, uint16_t protocol, uint16_t kind,
+                                                      weir_str wire);
+    /* [worker] Another message of the same content, edits included; shares the bytes.  m stays whose
+     * it was. */
+    weir_msg *WEIR_NONNULL (*WEIR_NONNULL clone)(weir_msg *m);
+
+    /* ---- flow: all but take dispose of their messages, which are gone for the plugin when they return */
+
+    /* [worker, in the hook] The exception: from now on m is the plugin's.  flags: WEIR_TAKE_*. */
+    void (*take)(weir_msg *m, uint32_t flags);
+    /* [worker] On in its direction. */
+    void (*pass)(weir_msg *m);
+    /* [worker] There instead of next; the response comes back through on_responses of this site.  t
+     * stays the plugin's. */
+    void (*pass_to)(weir_msg *request, weir_target *t);
+    /* [worker, in the hook] pass_to for all that is left of a batch: what a sink does. */
+    void (*route)(const weir_batch *b, weir_target *t);
+    /* [worker] Answers a request, or puts this response in the place of that one.  Disposes of both;
+     * ids are set. */
+    void (*reply)(weir_msg *m, weir_msg *response);
+    /* [worker] Answers a request (or replaces a response) with an error that is right in its protocol:
+     * docs/tapes/<protocol>.md says how.  The text is copied. */
+    void (*fail)(weir_msg *m, weir_status why, weir_str text);
+    /* [worker] Away with it.  A request of a client: only if WEIR_M_NO_REPLY, otherwise it is a fail(). */
+    void (*drop)(weir_msg *m);
+    /* [worker] Forgets this response and sends its request again.  Needs WEIR_F_KEEP_REQUESTS. */
+    void (*retry)(weir_msg *response, weir_target *t);
+    /* [worker] n requests of your own (made or taken), kept together on one connection.  done() gets all
+     * responses, or none with a status, exactly once and not before send returns; NULL: answers are
+     * thrown away.  Returns a number for cancel(), never 0. */
+    uint64_t (*send)(weir_target *t, weir_msg *WEIR_NONNULL const *WEIR_NONNULL msgs, uint32_t n,
                      const weir_send_opts *WEIR_NULLABLE o, weir_done_fn WEIR_NULLABLE done, void *WEIR_NULLABLE ctx);
-    void (*cancel)(weir_worker *w, uint64_t op);          /* send or timer; done() still comes, a
-                                                             timer's function does not */
-    void (*push)(weir_conn *c, weir_msg *m);              /* unsolicited, to the client */
-    void (*close)(weir_conn *c, weir_str reason);         /* after what is queued */
+    /* [worker] Ends a send or a timer; done() still comes, a timer's function does not, so its ctx is
+     * the plugin's to free.  A number that is unknown or over does nothing. */
+    void (*cancel)(weir_worker *w, uint64_t op);
+    /* [worker] Unsolicited, to the client; disposes of m. */
+    void (*push)(weir_conn *c, weir_msg *m);
+    /* [worker] Closes the client connection after what is queued; the reason, copied, is for the log. */
+    void (*close)(weir_conn *c, weir_str reason);
 
-    /* -- targets [worker].  The host connects, pools, does handshakes, reconnects with back-off,
-     * keeps watermarks; opening the same address twice gives the same pool.
-     * next: the rest of the chain of this connection behind this site, for send(). */
-    weir_status  (*target_open)(const weir_target_spec *spec, weir_target *WEIR_NULLABLE *WEIR_NULLABLE out);
-    void         (*target_close)(weir_target *t);
-    weir_target *(*next)(weir_conn *c, weir_site *s);
+    /* ---- targets: the host connects, pools, does handshakes, reconnects with back-off, keeps
+     * watermarks; opening the same address twice gives the same pool */
 
-    /* -- time, scheduling */
-    uint64_t (*timer)(weir_worker *w, uint64_t delay_ns, weir_task_fn fn, void *WEIR_NULLABLE ctx); /* [worker] */
-    void     (*post)(weir_worker *w, weir_task_fn fn, void *WEIR_NULLABLE ctx);                     /* [any] */
-    void     (*blocking)(weir_worker *w, weir_task_fn work, weir_task_fn done,
-                         void *WEIR_NULLABLE ctx);         /* [worker]; work runs [pool], then done [worker] */
-    void     (*random)(weir_worker *w, void *out, size_t len);                                     /* [worker] */
-    weir_str (*conn_attr)(weir_conn *c, const char *name); /* [worker] "user" "db" "client.name"; len 0: none */
+    /* [worker] *out is the plugin's until target_close.  WEIR_OK does not say that it is connected. */
+    weir_status (*target_open)(const weir_target_spec *spec, weir_target *WEIR_NULLABLE *WEIR_NONNULL out);
+    /* [worker] What is in flight comes back; then no more of it. */
+    void (*target_close)(weir_target *t);
+    /* [worker] The rest of the chain of this connection behind this site, for send().  The host's, valid
+     * as long as the connection: not to be closed. */
+    weir_target *WEIR_NONNULL (*WEIR_NONNULL next)(weir_conn *c, weir_site *s);
+
+    /* ---- time, scheduling */
+
+    /* [worker] Calls fn once, [worker], not before delay_ns have passed and not before timer returns.
+     * Returns a number for cancel(), never 0. */
+    uint64_t (*timer)(weir_worker *w, uint64_t delay_ns, weir_task_fn fn, void *WEIR_NULLABLE ctx);
+    /* [any] Calls fn once, [worker], soon; in the order of the posts of one thread. */
+    void (*post)(weir_worker *w, weir_task_fn fn, void *WEIR_NULLABLE ctx);
+    /* [worker] Calls work once, [pool], where it may block but use only what is tagged [any]; then done,
+     * [worker]. */
+    void (*blocking)(weir_worker *w, weir_task_fn work, weir_task_fn done, void *WEIR_NULLABLE ctx);
+    /* [worker] len random bytes into out, the caller's.  Not for keys. */
+    void (*random)(weir_worker *w, void *out, size_t len);
+    /* [worker] "user" "db" "client.name"; the host's, valid until the hook returns; len 0: none. */
+    weir_str (*conn_attr)(weir_conn *c, const char *name);
 };
 
 /* ------------------------------------------------------------------- 6 extensions
  * host->extension(host, WEIR_EXT_...) gives a const table, valid for ever; NULL: not offered.
- * Third-party ids are reversed domains, "com.acme.thing/1".  A draft keeps its id when it
- * becomes stable.  All functions [worker] unless marked. */
+ * Third-party ids are reversed domains, "com.acme.thing/1".  A draft (weir_draft.h) keeps its id
+ * when it becomes stable. */
 
 #define WEIR_EXT_METRICS "weir.metrics/1"
 typedef struct weir_histogram weir_histogram;
 typedef struct weir_metrics_v1 {
     uint32_t size;
     uint32_t reserved;
-    /* [worker_start] A cell of this worker alone: write it with plain stores, the host adds the
-     * workers up.  labels: "table=users,op=read".  Same name and labels: same cell.  The series is
-     * weir_<name>{site=...,labels}; NULL when the name or a label is malformed or too many exist. */
-    uint64_t *WEIR_NULLABLE (*counter)(weir_site *s, weir_worker *w, const char *name, const char *labels);
-    int64_t *WEIR_NULLABLE (*gauge)(weir_site *s, weir_worker *w, const char *name, const char *labels);
-    weir_histogram *WEIR_NULLABLE (*histogram)(weir_site *s, weir_worker *w, const char *name, const char *labels);
+    /* [worker] A cell of this worker alone, the host's, valid until worker_stop returns: write it with
+     * plain stores, the host adds the workers up.  labels: "table=users,op=read", values without , = "
+     * \ and line ends.  Same name and labels: same cell.  The series is weir_<name>{site=...,labels};
+     * NULL when the name or a label is malformed or too many exist. */
+    uint64_t *WEIR_NULLABLE (*WEIR_NONNULL counter)(weir_site *s, weir_worker *w, const char *name,
+                                                    const char *labels);
+    /* [worker] Likewise, for what goes up and down. */
+    int64_t *WEIR_NULLABLE (*WEIR_NONNULL gauge)(weir_site *s, weir_worker *w, const char *name,
+                                                 const char *labels);
+    /* [worker] Likewise, for times; the buckets are the host's. */
+    weir_histogram *WEIR_NULLABLE (*WEIR_NONNULL histogram)(weir_site *s, weir_worker *w, const char *name,
+                                                            const char *labels);
+    /* [worker] One observation; h stays the host's. */
     void (*observe)(weir_histogram *h, uint64_t nanoseconds);
 } weir_metrics_v1;
 
 /* Protocol knowledge.  Layout of the items is in docs/tapes/<protocol>.md; these tables add
  * what needs the codec's own tables or the connection's state. */
 #define WEIR_EXT_RESP "weir.resp/1"
-typedef struct weir_resp_session {
+typedef struct weir_resp_session {   /* the host's, valid as long as the connection; it changes */
     uint32_t size;
-    uint32_t version;                  /* 2 or 3 */
+    uint32_t version;                /* 2 or 3 */
     uint32_t db;
     uint32_t in_multi;
     uint32_t subscriptions;
@@ -430,23 +524,27 @@ typedef struct weir_resp_session {
 } weir_resp_session;
 typedef struct weir_resp_v1 {
     uint32_t size;
-    uint32_t verb_count;               /* verbs are 1 ..< verb_count */
-    uint32_t (*keys)(weir_msg *m, uint32_t *items, uint32_t max);  /* items that are keys; returns
-                                                                      how many there are */
-    uint32_t (*flags)(const weir_msg *m);                          /* WEIR_RESP_*; of the sub-command, too */
-    uint32_t (*slot)(weir_str key);                                /* cluster hash slot [any] */
-    const weir_resp_session *WEIR_NULLABLE (*session)(const weir_conn *c);
+    uint32_t verb_count;             /* verbs are 1 ..< verb_count */
+    /* [worker] Writes the numbers of the items that are keys, at most max, into items, the caller's;
+     * returns how many there are. */
+    uint32_t (*keys)(weir_msg *m, uint32_t *items, uint32_t max);
+    /* [worker] WEIR_RESP_* of a request's command, and sub-command; 0: unknown. */
+    uint32_t (*flags)(const weir_msg *m);
+    /* [any] Cluster hash slot of a key. */
+    uint32_t (*slot)(weir_str key);
+    /* [worker] NULL: not a RESP connection. */
+    const weir_resp_session *WEIR_NULLABLE (*WEIR_NONNULL session)(const weir_conn *c);
 } weir_resp_v1;
 enum {
-    WEIR_RESP_WRITE = 1,               /* changes keys */
-    WEIR_RESP_READ = 2,                /* reads keys */
+    WEIR_RESP_WRITE = 1,             /* changes keys */
+    WEIR_RESP_READ = 2,              /* reads keys */
     WEIR_RESP_BLOCKING = 4,
     WEIR_RESP_PUBSUB = 8,
     WEIR_RESP_ADMIN = 16,
-    WEIR_RESP_SCRIPT = 32,             /* runs a script or function: reads and writes what it likes */
-    WEIR_RESP_CONNECTION = 64,         /* AUTH, HELLO, SELECT, PING, CLIENT...: about the connection */
-    WEIR_RESP_TXN = 128,               /* MULTI, EXEC, DISCARD, WATCH, UNWATCH */
-    WEIR_RESP_SCHEMA = 256             /* changes definitions: FUNCTION LOAD, ACL SETUSER, CONFIG SET... */
+    WEIR_RESP_SCRIPT = 32,           /* runs a script or function: reads and writes what it likes */
+    WEIR_RESP_CONNECTION = 64,       /* AUTH, HELLO, SELECT, PING, CLIENT...: about the connection */
+    WEIR_RESP_TXN = 128,             /* MULTI, EXEC, DISCARD, WATCH, UNWATCH */
+    WEIR_RESP_SCHEMA = 256           /* changes definitions: FUNCTION LOAD, ACL SETUSER, CONFIG SET... */
 };
 
 /* -------------------------------------------------------------- 7 small helpers */
@@ -488,6 +586,58 @@ static inline weir_item weir_list(uint8_t type, uint32_t count) {
     i.count = count;
     return i;
 }
+
+/* --------------------------------------------------------------- 8 the layout, checked
+ * Only the size of a struct that starts with `size` may change, and only upwards; the golden
+ * file in plugin-sdk/abi has every member. */
+
+#if !defined(__LP64__)
+#error "weir.h is defined for 64-bit (LP64) machines"
+#endif
+#if defined(__cplusplus)
+#define WEIR_ASSERT_(condition) static_assert(condition, "the ABI of Weir: " #condition)
+#else
+#define WEIR_ASSERT_(condition) _Static_assert(condition, "the ABI of Weir: " #condition)
+#endif
+WEIR_ASSERT_(sizeof(weir_str) == 16);
+WEIR_ASSERT_(sizeof(weir_item) == 40);
+WEIR_ASSERT_(offsetof(weir_item, bytes) == 16);
+WEIR_ASSERT_(offsetof(weir_item, num) == 32);
+WEIR_ASSERT_(sizeof(weir_tape) == 16);
+WEIR_ASSERT_(sizeof(weir_buf) == 24);
+WEIR_ASSERT_(sizeof(weir_worker) == 40);
+WEIR_ASSERT_(offsetof(weir_worker, now_ns) == 16);
+WEIR_ASSERT_(offsetof(weir_worker, host) == 32);
+WEIR_ASSERT_(sizeof(weir_conn) == 64);
+WEIR_ASSERT_(offsetof(weir_conn, worker) == 24);
+WEIR_ASSERT_(sizeof(weir_msg) == 80);
+WEIR_ASSERT_(offsetof(weir_msg, verb) == 20);
+WEIR_ASSERT_(offsetof(weir_msg, raw) == 32);
+WEIR_ASSERT_(offsetof(weir_msg, conn) == 64);
+WEIR_ASSERT_(offsetof(weir_msg, request) == 72);
+WEIR_ASSERT_(sizeof(weir_target) == 40);
+WEIR_ASSERT_(sizeof(weir_batch) == 32);
+WEIR_ASSERT_(offsetof(weir_batch, msgs) == 16);
+WEIR_ASSERT_(sizeof(weir_config) == 72);
+WEIR_ASSERT_(offsetof(weir_config, values) == 40);
+WEIR_ASSERT_(sizeof(weir_transform) == 136);
+WEIR_ASSERT_(offsetof(weir_transform, configure) == 64);
+WEIR_ASSERT_(offsetof(weir_transform, on_requests) == 112);
+WEIR_ASSERT_(sizeof(weir_plugin) == 56);
+WEIR_ASSERT_(offsetof(weir_plugin, transforms) == 40);
+WEIR_ASSERT_(sizeof(weir_result) == 40);
+WEIR_ASSERT_(sizeof(weir_send_opts) == 16);
+WEIR_ASSERT_(sizeof(weir_target_spec) == 72);
+WEIR_ASSERT_(sizeof(weir_host) == 328);
+WEIR_ASSERT_(offsetof(weir_host, extension) == 32);
+WEIR_ASSERT_(offsetof(weir_host, parse) == 112);
+WEIR_ASSERT_(offsetof(weir_host, take) == 168);
+WEIR_ASSERT_(offsetof(weir_host, target_open) == 264);
+WEIR_ASSERT_(offsetof(weir_host, conn_attr) == 320);
+WEIR_ASSERT_(sizeof(weir_metrics_v1) == 40);
+WEIR_ASSERT_(sizeof(weir_resp_session) == 24);
+WEIR_ASSERT_(sizeof(weir_resp_v1) == 40);
+#undef WEIR_ASSERT_
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

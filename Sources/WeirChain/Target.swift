@@ -1,0 +1,118 @@
+// Where requests can be sent: the rest of a chain, a sub-chain, an upstream. Plugins know a target as
+// `weir_target`, at offset 0 of its handle.
+
+public import CWeir
+import WeirBase
+
+public typealias TargetRef = UnsafeMutablePointer<TargetHandle>
+
+/// The memory that plugins see of a target, with the way back to it.
+public struct TargetHandle {
+    public var head: weir_target
+    let target: Unmanaged<Target>
+    /// Next in the list of targets that were opened for one connection.
+    var nextBound: TargetRef?
+}
+
+extension UnsafeMutablePointer where Pointee == TargetHandle {
+    @inlinable public var handle: UnsafeMutablePointer<weir_target> {
+        UnsafeMutableRawPointer(self).assumingMemoryBound(to: weir_target.self)
+    }
+
+    @inlinable public init(_ handle: UnsafeMutablePointer<weir_target>) {
+        self = UnsafeMutableRawPointer(handle).assumingMemoryBound(to: TargetHandle.self)
+    }
+
+    public var object: Target { pointee.target.takeUnretainedValue() }
+}
+
+/// One target on one worker. The handle keeps the object alive until `close`.
+open class Target {
+    public let handle: TargetRef
+    public let worker: WorkerRef
+    /// The number of opens that share it.
+    var openCount = 1
+
+    public init(name: String, worker: WorkerRef) {
+        self.worker = worker
+        handle = .allocate(capacity: 1)
+        // Safe: two-phase: the handle needs self, self needs the handle's memory only.
+        handle.initialize(
+            to: TargetHandle(
+                head: weir_target(
+                    size: UInt32(MemoryLayout<weir_target>.size), state: UInt32(WEIR_TS_IDLE), in_flight: 0,
+                    latency_us: 0, queued_bytes: 0, name: immortalText(name)),
+                target: Unmanaged.passRetained(self), nextBound: nil))
+    }
+
+    /// Takes over requests of one connection, in order. Calls no hook before it returns.
+    open func accept(_ messages: UnsafeMutablePointer<MessageRef>, _ count: Int) {
+        for index in 0..<count { accept(messages[index]) }
+    }
+
+    /// Takes over one request. Calls no hook before it returns.
+    open func accept(_ message: MessageRef) {}
+
+    /// True when a request would have to wait for room (`WEIR_SEND_DROP_IF_FULL`).
+    open var isFull: Bool { false }
+
+    /// Nobody will send here again.
+    open func close() {}
+}
+
+/// A sub-chain: requests run through it and their responses come back to where they were sent from.
+final class SubchainTarget: Target {
+    let connection: ChainConnectionRef
+
+    init(name: String, connection: ChainConnectionRef, worker: WorkerRef) {
+        self.connection = connection
+        super.init(name: name, worker: worker)
+    }
+
+    override func accept(_ message: MessageRef) {
+        if let from = message.pointee.connection {
+            let frame = worker.pointee.returnFrames.take()
+            frame.initialize(
+                to: ReturnFrame(
+                    connection: from, site: message.pointee.site, floor: message.pointee.floor,
+                    outer: message.pointee.outer))
+            message.pointee.outer = frame
+        }
+        message.pointee.connection = connection
+        message.pointee.site = -1
+        message.pointee.floor = -1
+        worker.pointee.moves.append(message)
+    }
+
+    override func close() {
+        guard connection.pointee.client != nil else { return }  // shared by the worker: lives as long
+        connection.close()
+    }
+}
+
+/// The rest of the chain of one connection, behind one site: for requests that a plugin makes itself.
+final class NextTarget: Target {
+    let connection: ChainConnectionRef
+    let site: Int16
+
+    init(connection: ChainConnectionRef, site: Int16) {
+        self.connection = connection
+        self.site = site
+        super.init(name: "next", worker: connection.worker)
+    }
+
+    override func accept(_ message: MessageRef) {
+        message.pointee.connection = connection
+        message.pointee.site = site
+        message.pointee.floor = site
+        worker.pointee.moves.append(message)
+    }
+}
+
+/// A target that several opens share, by site and reference.
+struct SharedTarget {
+    let site: Unmanaged<Site>
+    let reference: String
+    let address: String
+    let target: Unmanaged<Target>
+}

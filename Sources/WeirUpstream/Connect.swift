@@ -1,0 +1,254 @@
+// How a connection comes up, and what becomes of its requests when it goes down.
+//
+// Written requests are answered honestly (they may have been executed); what was not written whole waits for the next
+// connection until its deadline.
+
+import CWeir
+import Glibc
+import WeirBase
+import WeirChain
+import WeirNet
+import WeirRESP
+import WeirWire
+
+extension UnsafeMutablePointer where Pointee == Connection {
+    // MARK: coming up
+
+    /// Starts an attempt unless one is under way or the back-off forbids it.
+    func connectIfDue() {
+        let worker = self.worker
+        guard pointee.state == .down, worker.pointee.head.now_ns >= pointee.nextAttempt else { return }
+        let target = self.target
+        pointee.connectDeadline = worker.pointee.head.now_ns &+ target.plan.connectNanoseconds
+        guard let address = target.nextAddress() else {
+            pointee.state = .resolving
+            target.resolve()
+            return
+        }
+        connect(address)
+    }
+
+    /// The names have been resolved, or not.
+    func resolved(_ failure: String?) {
+        guard pointee.state == .resolving else { return }
+        if let failure { return attemptFailed(failure) }
+        guard let address = target.nextAddress() else { return attemptFailed("its name has no address") }
+        connect(address)
+    }
+
+    private func connect(_ address: SocketAddress) {
+        let worker = self.worker
+        let descriptor = worker.pointee.net.slow.connect(address)
+        guard descriptor >= 0 else { return attemptFailed(errorText(-descriptor)) }
+        pointee.descriptor = descriptor
+        pointee.state = .connecting
+        pointee.event.isClosed = false
+        worker.pointee.net.slow.setNoDelay(descriptor)
+        worker.pointee.net.slow.setKeepAlive(descriptor)
+        if worker.pointee.net.watch(descriptor, UInt64(UInt(bitPattern: self)), .writable) < 0 {
+            attemptFailed("cannot watch the socket")
+        }
+    }
+
+    /// The socket is connected, or not.
+    func connected() {
+        let worker = self.worker
+        let outcome = worker.pointee.net.slow.connectOutcome(pointee.descriptor)
+        guard outcome == 0 else { return attemptFailed(errorText(outcome)) }
+        let target = self.target
+        target.codec.openResponses(&pointee.decoder)
+        pointee.input = InputBuffer()
+        pointee.isWriteWatched = false
+        watch()
+        let (bytes, count) = target.greeting(pointee.lane.pointee.key)
+        pointee.greetingCount = count
+        guard count > 0 else { return becomeReady() }
+        pointee.state = .greeting
+        var greeting = bytes
+        let written = greeting.withUnsafeMutableBytes { buffer in
+            var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+            return worker.pointee.net.write(pointee.descriptor, &vector, 1)
+        }
+        // A fresh socket takes a few hundred bytes; one that does not is of no use.
+        if written != bytes.count { attemptFailed("did not take the greeting") }
+    }
+
+    /// A reply to the greeting.
+    /// - Returns: false when the server refuses and the attempt has ended.
+    func greeted(_ frame: Frame, _ base: UnsafeMutablePointer<UInt8>) -> Bool {
+        if frame.kind == UInt16(WEIR_PUSH) { return true }
+        if frame.flags & UInt32(WEIR_M_ERROR) == 0 {
+            pointee.greetingCount &-= 1
+            return true
+        }
+        let reply = Array(UnsafeRawBufferPointer(start: base + frame.offset, count: frame.byteCount))
+        Log.warn("upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
+        refuseAll(reply)
+        attemptFailed("refused the greeting")
+        return false
+    }
+
+    func becomeReady() {
+        let target = self.target
+        let worker = self.worker
+        pointee.state = .ready
+        pointee.failureCount = 0
+        pointee.nextAttempt = 0
+        pointee.lastProgress = worker.pointee.head.now_ns
+        target.connects.pointee &+= 1
+        target.noteUp()
+        if pointee.firstUnsent != nil, !pointee.isDirty { markDirty() }
+    }
+
+    // MARK: going down
+
+    /// An attempt to connect did not succeed: nothing was sent.
+    func attemptFailed(_ reason: String) {
+        let target = self.target
+        let worker = self.worker
+        closeSocket()
+        pointee.state = .down
+        pointee.failureCount &+= 1
+        pointee.nextAttempt = worker.pointee.head.now_ns &+ target.backoff(pointee.failureCount)
+        target.connectFailures.pointee &+= 1
+        target.noteDown(reason)
+        if pointee.first == nil, !pointee.isShared { target.discard(self) }
+    }
+
+    /// The connection broke while it was in use.
+    func lost(_ reason: String) {
+        let target = self.target
+        let worker = self.worker
+        let wasReady = pointee.state == .ready
+        if !wasReady { return attemptFailed(reason) }
+        closeSocket()
+        pointee.state = .down
+        target.losses.pointee &+= 1
+        if pointee.first != nil {
+            Log.warn("upstream.lost", ["upstream": target.name, "reason": reason])
+        }
+        let text = "upstream \(target.name) \(reason) before it answered; the command may have been executed"
+        withText(text) { text in
+            while let request = oldestSent {
+                _ = popFirst()
+                let route = Route.of(request)
+                if Route.isSubscription(request) { route.subscriptionAnswered() }
+                worker.refuse(request, weir_status(WEIR_E_UNAVAILABLE), text)
+                route.answered()
+            }
+        }
+        pointee.unsentOffset = 0
+        pointee.queuedByteCount = 0
+        var unsent = pointee.firstUnsent
+        while let request = unsent {
+            pointee.queuedByteCount &+= request.byteCount
+            unsent = request.pointee.next
+        }
+        target.noteDown(reason)
+        if pointee.isShared {
+            if pointee.firstUnsent != nil { connectIfDue() }
+        } else {
+            ownerLoses()
+        }
+    }
+
+    /// A connection of one client is gone: what the server kept for the client is gone with it.
+    private func ownerLoses() {
+        let worker = self.worker
+        guard let route = pointee.route else { return target.discard(self) }
+        pointee.route = nil
+        route.pointee.pinned = nil
+        let hadState = !route.pointee.session.isPlain
+        while let request = popFirst() {
+            route.pointee.inFlight &-= 1
+            if hadState {
+                worker.refuse(
+                    request, weir_status(WEIR_E_UNAVAILABLE), "the upstream connection of this client was lost", flags: WEIR_M_UNSENT)
+            } else {
+                route.pointee.waiting.append(request)
+            }
+        }
+        if hadState { route.endClient() }
+        route.reset()
+        route.due()
+        target.discard(self)
+    }
+
+    /// Answers everything that waits for this connection with the server's own refusal.
+    private func refuseAll(_ reply: [UInt8]) {
+        let worker = self.worker
+        while let request = popFirst() {
+            let route = Route.of(request)
+            let response = reply.withUnsafeBytes {
+                worker.makeResponse(to: request, copying: $0, flags: WEIR_M_ERROR | WEIR_M_UNSENT)
+            }
+            if request.has(WEIR_M_NO_REPLY) {
+                response.end()
+            } else {
+                route.learn(request, response)
+                response.pointee.disposition = .moved
+                worker.pointee.moves.append(response)
+            }
+            route.answered()
+        }
+        pointee.queuedByteCount = 0
+        pointee.unsentOffset = 0
+    }
+
+    /// Fails what has waited longer than a connection may take.
+    func failOverdue(_ now: UInt64) {
+        let worker = self.worker
+        let target = self.target
+        let limit = target.plan.connectNanoseconds
+        while let request = pointee.first, request == pointee.firstUnsent, now &- request.pointee.sentNanoseconds > limit {
+            _ = popFirst()
+            pointee.queuedByteCount &-= request.byteCount
+            let route = Route.of(request)
+            if Route.isSubscription(request) { route.subscriptionAnswered() }
+            withText("upstream \(target.name) is not reachable: \(target.lastFailure); nothing was sent") {
+                worker.refuse(request, weir_status(WEIR_E_UNAVAILABLE), $0, flags: WEIR_M_UNSENT)
+            }
+            route.pointee.isChanging = false
+            route.answered()
+        }
+    }
+
+    func closeSocket() {
+        guard pointee.descriptor >= 0 else { return }
+        worker.pointee.net.close(pointee.descriptor)
+        pointee.descriptor = -1
+        pointee.event.isClosed = true
+        pointee.input.clear()
+        if pointee.state == .ready || pointee.state == .greeting { target.codec.closeResponses(&pointee.decoder) }
+    }
+
+    // MARK: deadlines
+
+    func sweep(_ now: UInt64) {
+        let target = self.target
+        switch pointee.state {
+        case .resolving, .connecting, .greeting:
+            if now > pointee.connectDeadline {
+                attemptFailed("did not answer within \(target.plan.connectNanoseconds / 1_000_000) ms")
+            }
+            failOverdue(now)
+        case .down:
+            failOverdue(now)
+            if pointee.first != nil {
+                connectIfDue()
+            } else if !pointee.isShared, pointee.route == nil {
+                target.discard(self)
+            }
+        case .ready: checkAnswers(now)
+        case .dead: break
+        }
+    }
+
+    private func checkAnswers(_ now: UInt64) {
+        let limit = target.plan.requestNanoseconds
+        guard limit > 0, let head = pointee.first else { return }
+        if head != pointee.firstUnsent, Route.mayBlock(head) { return }
+        let since = Swift.max(head.pointee.sentNanoseconds, Swift.min(pointee.lastProgress, head.pointee.sentNanoseconds &+ limit &* 9))
+        if now > since, now - since > limit { lost("did not answer within \(limit / 1_000_000) ms") }
+    }
+}
