@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import WeirBase
 import WeirPlugins
 
 /// AddressSanitizer has handlers of its own, which end the process with an exit code.
