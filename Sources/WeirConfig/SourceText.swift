@@ -123,10 +123,13 @@ public struct SourceText: Sendable {
 enum SecretMask {
     static let words = ["password", "passphrase", "secret", "token"]
 
-    /// Whether a key names something that must not be shown.
+    /// Whether a key names something that must not be shown. A mistyped `password` is one: its line is shown because
+    /// of the mistake.
     static func covers(key: String) -> Bool {
         let lower = key.lowercased()
-        return words.contains { lower.contains($0) }
+        if words.contains(where: { lower.contains($0) }) { return true }
+        guard (6...10).contains(lower.utf8.count) else { return false }
+        return NearestWord.editDistance(lower, "password") <= 2
     }
 
     static func apply(to line: inout [Unicode.Scalar]) {

@@ -109,7 +109,8 @@ struct RendererTests {
         ("api-token: a b c", "api-token: *****"),
         ("\"password\": \"a\\\"b\"", "\"password\": \"****\""),
         ("password: ${env:PW}", "password: ${env:PW}"),
-        ("name: password", "name: password"),
+        ("name: password", "name: password"), ("pasword: hunter2", "pasword: *******"),
+        ("- X: {pssswrd: \"a\", b: c}", "- X: {pssswrd: \"*\", b: c}"),
     ])
     func `values of secret keys are masked in shown lines`(line: String, shown: String) {
         #expect(SourceText(file: "a", text: line).line(1) == shown)
