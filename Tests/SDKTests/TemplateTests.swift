@@ -4,6 +4,7 @@
 import CWeir
 import Foundation
 import Testing
+import WeirConfig
 import WeirTesting
 
 @Suite struct TemplateTests {
@@ -24,7 +25,10 @@ import WeirTesting
                 name = name.replacingOccurrences(of: placeholder, with: value)
             }
             try FileManager.default.removeItem(at: file)
-            try text.write(to: plugin.appending(path: name), atomically: true, encoding: .utf8)
+            let copy = plugin.appending(path: name)
+            try text.write(to: copy, atomically: true, encoding: .utf8)
+            let mode: Int16 = path.hasSuffix(".sh") ? 0o755 : 0o644
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: copy.path)
         }
         return plugin
     }
@@ -47,16 +51,18 @@ import WeirTesting
         #expect(String(cString: host.plugin.pointee.name) == "size-limit")
         #expect(host.plugin.pointee.abi_minor == UInt16(WEIR_ABI_MINOR))
         #expect(host.plugin.pointee.transform_count == 1)
+        let schema = String(cString: try #require(host.transform("SizeLimit")).pointee.config_schema)
+        #expect(throws: Never.self) { try OptionsSchema.compile(schema).get() }
         let client = try host.start("SizeLimit", #"{"max_bytes":40}"#).connect()
         #expect(client.request("SET k v").outcome == .passed)
         #expect(client.request("SET k a-value-that-is-too-long").outcome == .failed)
         #expect(host.misuseCount == 0)
     }
 
-    @Test func `the C template builds with make, passes its tests and loads`() throws {
+    @Test func `the C template builds with one command, passes its tests and loads`() throws {
         try Tools.withFolder { folder in
             let plugin = try instantiate("c", in: folder)
-            try run("make", in: plugin)
+            try run("./build.sh", in: plugin)
             try run("make test", in: plugin)
             let library = plugin.appending(path: "libsize-limit.so")
             try tryOut(library)
@@ -65,10 +71,10 @@ import WeirTesting
         }
     }
 
-    @Test func `the Swift template builds with swift build, passes its tests and loads`() throws {
+    @Test func `the Swift template builds with one command, passes its tests and loads`() throws {
         try Tools.withFolder { folder in
             let plugin = try instantiate("swift", in: folder)
-            try run("swift build -c release -j 2", in: plugin)
+            try run("./build.sh -j 2", in: plugin)
             try tryOut(plugin.appending(path: ".build/release/libsize-limit.so"))
             try run("swift test -j 2", in: plugin)
         }

@@ -67,6 +67,15 @@ public final class TestHost {
         set { raw.pointee.metric_limit = UInt32(clamping: newValue) }
     }
 
+    /// WEIR_RESP_* that every command has; nil: those of the test host's table.
+    public var commandFlags: UInt32? {
+        get { raw.pointee.has_flags != 0 ? raw.pointee.flags : nil }
+        set {
+            raw.pointee.has_flags = newValue == nil ? 0 : 1
+            raw.pointee.flags = newValue ?? 0
+        }
+    }
+
     public func metric(_ name: String, _ labels: String = "") -> Int {
         Int(clamping: weir_test_metric_value(raw, name, labels))
     }

@@ -193,6 +193,8 @@ static inline uint32_t weir_test_keys(weir_msg *p, uint32_t *items, uint32_t max
 static inline uint32_t weir_test_flags(const weir_msg *m) {
     uint32_t n;
     const weir_test_command *table = weir_test_commands(&n);
+    const weir_test_host *h = ((const weir_test_msg *)m)->host;
+    if (h->has_flags) return h->flags;
     return m->verb && m->verb <= n ? table[m->verb - 1].flags : 0;
 }
 
