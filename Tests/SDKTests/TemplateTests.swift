@@ -80,6 +80,43 @@ import WeirTesting
         }
     }
 
+    /// The code in the SDK's README after a heading.
+    private func example(_ language: String) throws -> String {
+        let readme = try String(contentsOf: Tools.sdk.appending(path: "README.md"), encoding: .utf8)
+        let parts = readme.components(separatedBy: "```\(language)\n")
+        try #require(parts.count == 2, "one block of \(language)")
+        return try #require(parts[1].components(separatedBy: "```").first)
+    }
+
+    @Test(arguments: ["c", "swift"])
+    func `the example of the SDK's README builds, loads and does what it says`(language: String) throws {
+        try Tools.withFolder { folder in
+            let plugin = try instantiate(language, in: folder)
+            if language == "c" {
+                try example("c").write(to: plugin.appending(path: "plugin.c"), atomically: true, encoding: .utf8)
+            } else {
+                let sources = plugin.appending(path: "Sources")
+                try FileManager.default.removeItem(at: sources)
+                try FileManager.default.createDirectory(at: sources, withIntermediateDirectories: true)
+                let file = sources.appending(path: "KeyLog.swift")
+                try example("swift").write(to: file, atomically: true, encoding: .utf8)
+            }
+            let built = try Tools.run(["./build.sh"], in: plugin)
+            #expect(built.status == 0, "\(built.output)")
+            let library = try #require(built.output.split(separator: "\n").last)
+            let host = try TestHost(library: String(library))
+            let client = try host.start("KeyLog").connect()
+            #expect(client.request("GET secret:1").answer == "-NOPERM this key is not for you\r\n")
+            #expect(client.request("MGET a secret:1").outcome == .failed)
+            #expect(client.request("SET a secret:1").outcome == .passed)
+            if language == "swift" {
+                #expect(host.metric("keylog_requests_total", "kind=read") == 2)
+                #expect(host.metric("keylog_requests_total", "kind=write") == 1)
+            }
+            #expect(host.misuseCount == 0)
+        }
+    }
+
     @Test(arguments: ["c", "swift"])
     func `no placeholder is left, and the topology names the transform and the library`(language: String) throws {
         try Tools.withFolder { folder in
