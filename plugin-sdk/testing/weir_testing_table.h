@@ -16,6 +16,8 @@ static inline weir_status weir_test_target_open(const weir_target_spec *spec, we
     snprintf(t->ref, sizeof t->ref, "%s", spec->ref);
     snprintf(t->address, sizeof t->address, "%.*s", (int)spec->address.len, spec->address.ptr ? (const char *)spec->address.ptr : "");
     t->is_open = 1;
+    t->on_event = spec->on_event;
+    t->ctx = spec->ctx;
     t->pub.size = sizeof t->pub;
     t->pub.state = WEIR_TS_UP;
     t->pub.name = weir_cstr(t->address[0] ? t->address : t->ref);

@@ -49,6 +49,8 @@ struct weir_test_target {
     weir_target pub;
     char ref[128], address[128];
     int is_open;
+    weir_target_fn WEIR_NULLABLE on_event;
+    void *WEIR_NULLABLE ctx;
     weir_test_target *WEIR_NULLABLE next;
 };
 
