@@ -87,9 +87,10 @@ let package = Package(
             name: "IntegrationTests", dependencies: ["WeirTestSupport"], path: "Tests/Integration",
             exclude: ["suites"], swiftSettings: strict),
 
-        tests("SDKTests", ["WeirPlugin", "WeirTesting", "CWeir"]),
+        tests("SDKTests", ["WeirPlugin", "WeirTesting", "WeirConfig", "CWeir"]),
         .testTarget(
-            name: "EssentialsTests", dependencies: ["WeirTesting", "CWeir"], path: "Plugins/Essentials/Tests",
+            name: "EssentialsTests", dependencies: ["WeirTesting", "WeirConfig", "WeirRESP", "CWeir"],
+            path: "Plugins/Essentials/Tests", exclude: ["kinds.txt"],
             swiftSettings: strict),
         tests("WeirBaseTests", ["WeirBase"]),
         tests("WeirNetTests", ["WeirNet", "WeirBase"]),
