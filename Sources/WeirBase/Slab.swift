@@ -66,7 +66,7 @@ public struct SlabPool {
     /// Bytes of a standard slab.
     public static let standardByteCount = 256 * 1024 - Slab.headerByteCount
     /// Standard slabs that are kept when nobody uses them; the rest goes back to the heap.
-    static let maximumKept = 16
+    static let maximumKept = 8
 
     @usableFromInline var free: SlabRef?
     @usableFromInline var freeCount = 0

@@ -77,7 +77,7 @@ sources:
       chain:
         - QueryCounter: {{name: first, counter_name: first}}
         - QueryCounter: {{name: second, counter_name: second}}
-        - QueryTypeFilter: {{name: filter, DenyList: [SchemaChange]}}
+        - QueryTypeFilter: {{name: filter, AllowList: [Read, Write, ReadWrite, SchemaChange, PubSubMessage]}}
         - RedisSinkSingle: {{name: sink, remote_address: "127.0.0.1:{upstream}", connect_timeout_ms: 3000}}
 """
         return Server("weir", [binary, "run", write(folder, "topology.yaml", text)], port, folder)
