@@ -132,6 +132,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             while let request = oldestSent {
                 _ = popFirst()
                 let route = Route.of(request)
+                route.pointee.isChanging = false
                 if Route.isSubscription(request) { route.subscriptionAnswered() }
                 worker.refuse(request, weir_status(WEIR_E_UNAVAILABLE), text)
                 route.answered()
@@ -235,11 +236,22 @@ extension UnsafeMutablePointer where Pointee == Connection {
             failOverdue(now)
             if pointee.first != nil {
                 connectIfDue()
-            } else if !pointee.isShared, pointee.route == nil {
+            } else if pointee.isShared ? pointee.isDetached && pointee.sharerCount == 0 : pointee.route == nil {
                 target.discard(self)
             }
-        case .ready: checkAnswers(now)
+        case .ready:
+            if pointee.isShared { leaveIfSlow(now) }
+            checkAnswers(now)
         case .dead: break
+        }
+    }
+
+    /// An answer that takes long (a script, a huge range) holds up whoever shares the connection: only those in flight wait.
+    private func leaveIfSlow(_ now: UInt64) {
+        if pointee.isDetached {
+            if pointee.first == nil, pointee.sharerCount == 0 { target.discard(self) }
+        } else if let head = oldestSent, now &- head.pointee.sentNanoseconds > Connection.slowNanoseconds {
+            target.detach(self)
         }
     }
 
