@@ -76,11 +76,13 @@ private final class LoopState: @unchecked Sendable {
         self.loop = loop
     }
 
-    /// Starts the thread with all signals blocked, so that they reach the threads that wait for them.
+    /// Starts the thread with signals blocked, so that they reach the threads that wait for them; not those that tell of
+    /// a fault in this thread.
     func startThread() -> pthread_t? {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
+        for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { sigdelset(&all, fault) }
         pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()

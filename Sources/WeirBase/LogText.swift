@@ -92,8 +92,10 @@ struct LogLine {
         out.append(contentsOf: #"","event":"#.utf8)
         LogText.appendQuoted(event, to: &out)
         out.append(contentsOf: #","fields":{"message":"#.utf8)
-        LogText.appendQuoted(event, to: &out)
-        for (key, value) in fields {
+        // Pipelines look for a message: a field of that name, else the event.
+        let message = fields.first { $0.0 == "message" }?.1 ?? .text(event)
+        LogText.append(message, to: &out, quoteAlways: true)
+        for (key, value) in fields where key != "message" {
             out.append(UInt8(ascii: ","))
             LogText.appendQuoted(key, to: &out)
             out.append(UInt8(ascii: ":"))

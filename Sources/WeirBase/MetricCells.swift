@@ -55,18 +55,6 @@ public struct HistogramSnapshot: Sendable, Equatable {
         let octave = UInt64(512) << UInt64(index / 2)
         return index % 2 == 0 ? octave + octave / 2 : octave * 2
     }
-
-    /// The smallest upper edge below which the given share (0 … 1) of the durations lies; nil when there are none
-    /// or when it lies beyond the last edge.
-    public func quantileNanoseconds(_ share: Double) -> UInt64? {
-        let wanted = share * Double(count)
-        var seen: UInt64 = 0
-        for (index, bucket) in buckets.enumerated() {
-            seen &+= bucket
-            if seen > 0, Double(seen) >= wanted { return HistogramSnapshot.upperEdgeNanoseconds(ofBucket: index) }
-        }
-        return nil
-    }
 }
 
 /// Cells of one worker, handed out one after another from blocks that are never freed.

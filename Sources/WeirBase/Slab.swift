@@ -64,9 +64,9 @@ extension UnsafeMutablePointer where Pointee == Slab {
 /// The slabs of one worker.
 public struct SlabPool {
     /// Bytes of a standard slab.
-    public static let standardByteCount = 64 * 1024 - Slab.headerByteCount
+    public static let standardByteCount = 256 * 1024 - Slab.headerByteCount
     /// Standard slabs that are kept when nobody uses them; the rest goes back to the heap.
-    static let maximumKept = 16
+    static let maximumKept = 8
 
     @usableFromInline var free: SlabRef?
     @usableFromInline var freeCount = 0

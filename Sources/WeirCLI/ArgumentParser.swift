@@ -14,8 +14,8 @@ struct UsageError: Error, Equatable {
 
 /// What a command was given.
 struct ParsedArguments: Sendable {
-    /// By option name; more than one text only for repeatable options.
-    fileprivate(set) var values: [String: [String]] = [:]
+    /// Texts by option name; checked.
+    fileprivate(set) var values: [String: String] = [:]
     fileprivate(set) var positionals: [String] = []
     /// Options that were given as flags, not by the environment.
     fileprivate(set) var flags: Set<String> = []
@@ -24,7 +24,7 @@ struct ParsedArguments: Sendable {
 
     /// The value of an option: from its flag, else from its variable, else nil.
     subscript<Value>(_ option: Option<Value>) -> Value? {
-        guard let text = values[option.spec.name]?.last else { return nil }
+        guard let text = values[option.spec.name] else { return nil }
         return try? option.parse(text)
     }
 
@@ -33,11 +33,6 @@ struct ParsedArguments: Sendable {
 
     /// Whether an option was given as a flag.
     func wasFlag<Value>(_ option: Option<Value>) -> Bool { flags.contains(option.spec.name) }
-
-    /// All values of a repeatable option.
-    func all<Value>(_ option: Option<Value>) -> [Value] {
-        (values[option.spec.name] ?? []).compactMap { try? option.parse($0) }
-    }
 }
 
 /// Parses the words after a command's name.
@@ -122,7 +117,7 @@ struct ArgumentParser {
         } else {
             throw UsageError("\(flag) needs a value: \(option.placeholder ?? "")")
         }
-        guard option.isRepeatable || !parsed.flags.contains(option.name) else {
+        guard !parsed.flags.contains(option.name) else {
             throw UsageError("\(flag) stands twice")
         }
         parsed.flags.insert(option.name)
@@ -146,7 +141,7 @@ struct ArgumentParser {
         } catch {
             throw UsageError("\(name) \(error.text)")
         }
-        parsed.values[option.name, default: []].append(text)
+        parsed.values[option.name] = text
     }
 
     private func unknown(_ flag: String) -> String {

@@ -23,7 +23,6 @@ struct OptionSpec: Sendable {
     /// What stands for the value in help; nil for a flag that takes none.
     let placeholder: String?
     let help: String
-    let isRepeatable: Bool
     let check: @Sendable (String) throws(OptionValueError) -> Void
 
     /// "WEIR_LOG_FORMAT".
@@ -43,12 +42,11 @@ struct Option<Value: Sendable>: Sendable {
 
     init(
         _ name: String, short: Character? = nil, aliases: [String] = [], placeholder: String?, help: String,
-        isRepeatable: Bool = false, parse: @escaping @Sendable (String) throws(OptionValueError) -> Value
+        parse: @escaping @Sendable (String) throws(OptionValueError) -> Value
     ) {
         self.parse = parse
         spec = OptionSpec(
             name: name, short: short, aliases: aliases, placeholder: placeholder, help: help,
-            isRepeatable: isRepeatable,
             check: { (text: String) throws(OptionValueError) in _ = try parse(text) })
     }
 }
@@ -69,9 +67,9 @@ extension Option where Value == Bool {
 extension Option where Value == String {
     /// Any text but the empty one.
     static func text(
-        _ name: String, short: Character? = nil, placeholder: String, help: String, isRepeatable: Bool = false
+        _ name: String, short: Character? = nil, placeholder: String, help: String
     ) -> Option {
-        Option(name, short: short, placeholder: placeholder, help: help, isRepeatable: isRepeatable) {
+        Option(name, short: short, placeholder: placeholder, help: help) {
             (text: String) throws(OptionValueError) in
             guard !text.isEmpty else { throw OptionValueError("must not be empty") }
             return text

@@ -36,6 +36,10 @@ enum PluginsNewCommand {
             do throws(FileError) {
                 let language = arguments[language] ?? "swift"
                 let folder = try findSDK(arguments[sdk], language: language)
+                if names.isTaken(sdk: folder) {
+                    terminal.say("weir plugins new: \(names.transform) is a name of the SDK itself: choose another")
+                    return .usage
+                }
                 let destination = arguments[into] ?? name
                 try make(names, language: language, sdk: folder, destination: destination, terminal)
                 return .done
@@ -51,13 +55,17 @@ enum PluginsNewCommand {
         var copy = TemplateCopy(words: names.words(sdk: sdk))
         try copy.copy("\(sdk)/templates/\(language)", to: destination)
         terminal.output(destination + "\n")
+        let library = "lib\(names.package).so"
+        let build = language == "c" ? ("make", library) : ("swift build -c release", ".build/release/\(library)")
         terminal.sayText(
             """
-            Made \(destination): the transform \(names.transform) in \(language == "c" ? "C" : "Swift"), \(copy.writtenCount) files.
+            Made \(destination): the transform \(names.transform), \(copy.writtenCount) files.
             Next:
               cd \(destination)
-              ./build.sh                       build it
-              less README.md                   what is where, and how to run it in a chain
+              \(build.0)
+              \(language == "c" ? "make test" : "swift test")
+              weir plugins info \(build.1)
+            README.md there says what is where, and how to run it in a chain.
 
             """)
     }
@@ -72,6 +80,10 @@ enum PluginsNewCommand {
             guard isSDK(named), let path = Files.resolved(named) else {
                 throw FileError(
                     "use", named, because: "it is no plugin-sdk with a template for \(language)", number: ENOENT)
+            }
+            // A Swift package that depends on it knows it by the folder's name.
+            guard path.hasSuffix("/plugin-sdk") else {
+                throw FileError("use", path, because: "the folder must be named plugin-sdk", number: ENOENT)
             }
             return path
         }
@@ -110,6 +122,12 @@ struct PluginNames {
         else { return nil }
         package = text
         transform = parts.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+    }
+
+    /// Whether the transform's module or class would have a name that its own code needs for something else.
+    func isTaken(sdk: String) -> Bool {
+        ["Swift", "Glibc", "Foundation", "Testing", "CWeir", "WeirPlugin", "WeirTesting"].contains(transform)
+            || Files.kind(of: "\(sdk)/WeirPlugin/\(transform).swift") != nil
     }
 
     func words(sdk: String) -> [String: String] {

@@ -347,7 +347,7 @@ extension UnsafeMutablePointer where Pointee == Client {
         while let current = message {
             message = current.pointee.next
             let count = current.byteCount
-            guard !current.pointee.isCompacted, count <= SlabPool.standardByteCount / 4, let wire = current.pointee.wire else {
+            guard !current.pointee.isCompacted, count < 16_384, let wire = current.pointee.wire else {
                 continue
             }
             if slab == nil || slab.unsafelyUnwrapped.room < count {

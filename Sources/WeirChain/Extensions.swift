@@ -24,7 +24,9 @@ public enum Extensions {
                 counter: { site, worker, name, labels in
                     let worker = WorkerRef(worker)
                     guard let labels = Extensions.pluginLabels(site, labels) else { return nil }
-                    let series = "weir_" + String(cString: name)
+                    // Prometheus wants counters to say that they are totals.
+                    let given = String(cString: name)
+                    let series = "weir_" + given + (given.hasSuffix("_total") ? "" : "_total")
                     return worker.pointee.metrics.counter(
                         series, help: "Counted by a transform.", labels: labels, worker: Int(worker.pointee.head.index))
                 },

@@ -136,11 +136,11 @@ private struct KeyFinder {
     private mutating func migrate() {
         guard count > 3 else { return }
         var index = 6
-        while index < count {
+        while index < count - 1 {
             if isWord(index, "KEYS") {
                 // With a key and KEYS it is a syntax error, which Redis finds later.
                 if argument(3).count == 0 {
-                    for position in (index + 1)..<max(count, index + 1) { add(position) }
+                    for position in (index + 1)..<count { add(position) }
                 }
                 return
             }

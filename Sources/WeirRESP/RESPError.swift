@@ -43,7 +43,7 @@ public enum RESPError: UInt8, Error, Sendable, CaseIterable {
         case .tooBigBulkCountString: "Protocol error: too big bulk count string"
         case .invalidMultibulkLength: "Protocol error: invalid multibulk length"
         case .invalidBulkLength: "Protocol error: invalid bulk length"
-        case .expectedDollar: "Protocol error: expected '$', got "
+        case .expectedDollar: "Protocol error: expected '$', got '"
         case .unauthenticatedMultibulkLength: "Protocol error: unauthenticated multibulk length"
         case .unauthenticatedBulkLength: "Protocol error: unauthenticated bulk length"
         case .expectedLineEnd: "Protocol error: expected CR LF"

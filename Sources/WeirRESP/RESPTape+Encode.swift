@@ -164,31 +164,33 @@ extension TapeEncoder {
             guard marker != UInt8(ascii: "(") else { return false }
             value(item, isTruth: marker == UInt8(ascii: "#"))
         } else {
-            guard let base = content.baseAddress, ReplyDecoder.error(marker, base, content.count) == nil,
-                !content.contains(where: { $0 == 0x0d || $0 == 0x0a })
-            else { return false }
+            guard let base = content.baseAddress, ReplyDecoder.error(marker, base, content.count) == nil else {
+                return false
+            }
             writer.bytes(content)
         }
         writer.lineEnd()
         return true
     }
 
-    /// The bulk string of any leaf.
+    /// The bulk string of any leaf; a number without a text has that of `num`.
     private mutating func bulk(_ item: weir_item) -> Bool {
-        if let base = item.bytes.ptr, item.bytes.len > 0 || Int(item.type) != WEIR_T_INT {
-            writer.line(UInt8(ascii: "$"), item.bytes.len)
-            writer.bytes(UnsafeRawBufferPointer(start: base, count: item.bytes.len))
-        } else {
-            switch Int(item.type) {
-            case WEIR_T_BYTES, WEIR_T_TEXT, WEIR_T_ERROR: writer.line(UInt8(ascii: "$"), 0)
-            case WEIR_T_INT, WEIR_T_FLOAT, WEIR_T_BOOL:
+        switch Int(item.type) {
+        case WEIR_T_INT, WEIR_T_FLOAT, WEIR_T_BOOL:
+            if item.bytes.ptr == nil || item.bytes.len == 0 {
                 var measure = TapeEncoder(nil, capacity: 0)
                 measure.value(item, isTruth: false)
                 writer.line(UInt8(ascii: "$"), measure.writer.count)
                 value(item, isTruth: false)
-            default: return false
+                writer.lineEnd()
+                return true
             }
+        case WEIR_T_BYTES, WEIR_T_TEXT, WEIR_T_ERROR: break
+        default: return false
         }
+        let content = UnsafeRawBufferPointer(start: item.bytes.ptr, count: item.bytes.ptr == nil ? 0 : item.bytes.len)
+        writer.line(UInt8(ascii: "$"), content.count)
+        writer.bytes(content)
         writer.lineEnd()
         return true
     }

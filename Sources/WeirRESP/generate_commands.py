@@ -43,6 +43,7 @@ FLAGS_OF = {
     "LOLWUT": 0,                      # said to read; touches no key
     "EVAL": SCRIPT, "EVALSHA": SCRIPT, "FCALL": SCRIPT,
     "EVAL_RO": SCRIPT | READ, "EVALSHA_RO": SCRIPT | READ, "FCALL_RO": SCRIPT | READ,
+    "BITFIELD": READ | WRITE,
     "WAIT": CONNECTION | BLOCKING,
 }
 
@@ -137,7 +138,7 @@ def from_server(rows, documentation, commands):
     for row in rows:
         name, arity, flags, categories, specs = row[0].upper(), row[1], row[2], row[6], row[8]
         bits = 0
-        accesses = any("access" in pairs(s)["flags"] for s in specs)
+        accesses = any("access" in f and "variable_flags" not in f for f in (pairs(s)["flags"] for s in specs))
         for condition, bit in (("write" in flags, WRITE), ("readonly" in flags or accesses, READ),
                                ("blocking" in flags, BLOCKING), ("@pubsub" in categories, PUBSUB),
                                ("admin" in flags or "@admin" in categories, ADMIN),

@@ -1,6 +1,5 @@
 // The measurements: one target under one workload for some seconds; and the memory of a fresh process.
 
-import Foundation
 import Glibc
 import WeirTestSupport
 
@@ -53,7 +52,7 @@ func measureMemory(_ name: String, shape: WeirShape?) throws -> MemorySample? {
     guard let target = try Target.start(name, shape: shape, redis: redis) else { return nil }
     try redis.client().call("SET", "small", "value")
     try redis.client().call("SET", "large", String(repeating: "x", count: 1_000_000))
-    Thread.sleep(forTimeInterval: 1)
+    usleep(1000000)
     let idle = ProcessUsage.residentKiB(target.pid)
     var clients: [RespClient] = []
     for _ in 0..<1000 {
@@ -61,16 +60,16 @@ func measureMemory(_ name: String, shape: WeirShape?) throws -> MemorySample? {
         guard try client.call("GET", "small").text == "value" else { throw Failure("a wrong answer") }
         clients.append(client)
     }
-    Thread.sleep(forTimeInterval: 2)
+    usleep(2000000)
     let withThousand = ProcessUsage.residentKiB(target.pid)
     clients.removeAll()
-    Thread.sleep(forTimeInterval: 2)
+    usleep(2000000)
     let after = ProcessUsage.residentKiB(target.pid)
     let slow = try target.client()
     for _ in 0..<300 { try slow.send(RespClient.encode("GET", "large"), readingMeanwhile: false) }
     var peak = after
     for _ in 0..<40 {
-        Thread.sleep(forTimeInterval: 0.05)
+        usleep(50000)
         peak = max(peak, ProcessUsage.residentKiB(target.pid))
     }
     slow.reset()

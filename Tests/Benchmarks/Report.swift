@@ -1,6 +1,5 @@
 // The result as a table for people and as JSON for programs.
 
-import Foundation
 import WeirTestSupport
 
 /// Everything that one run of the benchmark measured.
@@ -17,8 +16,8 @@ struct Report: Codable {
         var ratio: Double? { ratios.isEmpty ? nil : median(ratios) }
     }
 
-    var date = ISO8601DateFormatter().string(from: Date())
-    var machine = Report.machine()
+    var date = timestamp()
+    var machine = machineDescription()
     var rows: [Row] = []
     var memory: [String: MemorySample] = [:]
 
@@ -37,12 +36,6 @@ struct Report: Codable {
             rows[index].goal = weirs.contains(target) ? workload.goal : nil
             if let base, base > 0, target != "direct" { rows[index].ratios.append(sample.cpuMicros / base) }
         }
-    }
-
-    private static func machine() -> String {
-        let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let model = text.split(separator: "\n").first { $0.hasPrefix("model name") }?.split(separator: ":").last ?? "?"
-        return "\(ProcessInfo.processInfo.activeProcessorCount) cores,\(model)"
     }
 
     /// The table.
@@ -93,7 +86,7 @@ struct Report: Codable {
         ]
     }
 
-    private static func number(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+    private static func number(_ value: Double, _ digits: Int) -> String { formatted(value, digits: digits) }
 
     private static func line(_ name: String, _ cells: [String]) -> String {
         "  " + pad(name, 18, left: true) + cells.map { pad($0, 14, left: false) }.joined()
@@ -102,12 +95,5 @@ struct Report: Codable {
     private static func pad(_ text: String, _ width: Int, left: Bool) -> String {
         let space = String(repeating: " ", count: max(0, width - text.count))
         return left ? text + space : space + text
-    }
-
-    /// Writes it as JSON.
-    func write(to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try encoder.encode(self).write(to: URL(fileURLWithPath: path))
     }
 }

@@ -1,6 +1,5 @@
 // weir-bench: Weir beside no proxy, HAProxy and twemproxy, interleaved in one run. README.md says how to read it.
 
-import Foundation
 import Glibc
 import WeirTestSupport
 
@@ -86,8 +85,6 @@ func parse(_ arguments: [String]) throws -> Options {
     return options
 }
 
-func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-
 /// The targets by name; those that are not installed are named and left out.
 func named(_ options: Options) -> [(name: String, shape: WeirShape?)] {
     options.targets.flatMap { name in name == "weir" ? options.shapes.map { ($0.name, $0) } : [(name, nil)] }
@@ -128,7 +125,7 @@ func benchmark(_ options: Options) throws {
             }
             say(
                 "round \(round), \(workload.title): "
-                    + samples.map { String(format: "%@ %.2f µs", $0.0, $0.1.cpuMicros) }.joined(separator: ", "))
+                    + samples.map { "\($0.0) \(formatted($0.1.cpuMicros, digits: 2)) µs" }.joined(separator: ", "))
             report.add(workload, samples, weirs: weirs)
         }
     }
@@ -140,7 +137,7 @@ func benchmark(_ options: Options) throws {
         }
     }
     print(report.text)
-    if let path = options.json { try report.write(to: path) }
+    if let path = options.json { try writeJSON(report, to: path) }
 }
 
 signal(SIGPIPE, SIG_IGN)

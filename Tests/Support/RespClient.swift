@@ -77,6 +77,9 @@ public final class RespClient: @unchecked Sendable {
         max(0, bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, bytes.count, 0) })
     }
 
+    /// Sends a command and does not wait.
+    public func write(_ words: String...) throws { try send(Self.encode(words.map { Array($0.utf8) })) }
+
     /// Sends a command and waits for its reply.
     @discardableResult
     public func call(_ words: String...) throws -> RespValue {
@@ -85,15 +88,21 @@ public final class RespClient: @unchecked Sendable {
     }
 
     /// The next reply.
-    public func receive() throws -> RespValue {
+    public func receive() throws -> RespValue { try receiveBoth().value }
+
+    /// The next reply's bytes.
+    public func receiveRaw() throws -> [UInt8] { try receiveBoth().bytes }
+
+    private func receiveBoth() throws -> (value: RespValue, bytes: [UInt8]) {
         let deadline = monotonicSeconds() + patience
         var missing = 1 - (buffer.count - start)
         while true {
             if missing <= 0 {
                 switch try RespValue.parse(buffer[start...]) {
                 case .value(let value, let end):
+                    let bytes = Array(buffer[start..<end])
                     consume(to: end)
-                    return value
+                    return (value, bytes)
                 case .incomplete(let count): missing = count
                 }
             }

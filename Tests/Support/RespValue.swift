@@ -31,6 +31,9 @@ public indirect enum RespValue: Equatable, Sendable {
         }
     }
 
+    /// Whether it is one of the forms of "nothing".
+    public var isNull: Bool { self == .null || self == .nullArray }
+
     /// The text of an error; nil for all else.
     public var errorText: String? {
         switch self {

@@ -26,7 +26,8 @@ extension RespServer {
                 throw Failure("\(name) ended with status \(status): \(process.log.suffix(800))")
             }
             guard let client = try? RespClient(port: port, patience: 1) else { return false }
-            return (try? client.call("PING")) == .simple("PONG")
+            guard let answer = try? client.call("PING") else { return false }
+            return answer == .simple("PONG") || answer.errorText?.hasPrefix("NOAUTH") == true
         }
     }
 }

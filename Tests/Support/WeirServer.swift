@@ -46,7 +46,7 @@ public struct Topology: Sendable {
     public static let passThrough = [
         "QueryCounter: {name: first, counter_name: first}",
         "QueryCounter: {name: second, counter_name: second}",
-        "QueryTypeFilter: {name: filter, DenyList: [SchemaChange]}",
+        "QueryTypeFilter: {name: filter, AllowList: [Read, Write, ReadWrite, SchemaChange, PubSubMessage]}",
     ]
 
     /// The sink to one Redis on the loopback.

@@ -100,8 +100,9 @@ import WeirConfig
     }
 
     @Test func `findings are data, the answer is the exit code`() throws {
-        let file = try TemporaryFolder().self
-        let topology = try file.write("t.yaml", "sources: []")
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let topology = try folder.write("t.yaml", "sources: []")
         let bad = weir("check", topology, findings: [finding(.error), finding(.warning)])
         #expect(bad.code == .no)
         #expect(bad.output == "t.yaml: error[W0110]: it has none\nt.yaml: warning[W0110]: it has none\n")
@@ -114,6 +115,7 @@ import WeirConfig
 
     @Test func `JSON holds the findings`() throws {
         let folder = try TemporaryFolder()
+        defer { folder.remove() }
         let topology = try folder.write("t.yaml", "")
         let outcome = weir("check", "--json", topology, findings: [finding(.error)])
         let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]

@@ -47,7 +47,7 @@ func weir(
     return Outcome(code: code, output: recorder.output, error: recorder.error, requests: recorder.requests)
 }
 
-/// A folder that is gone after the test.
+/// A folder for a test, which removes it at its end.
 final class TemporaryFolder {
     let path: String
 
@@ -56,7 +56,7 @@ final class TemporaryFolder {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
 
     /// Writes a file, with its folders.
     @discardableResult func write(_ name: String, _ text: String, mode: Int = 0o644) throws -> String {

@@ -68,6 +68,7 @@ import WeirBase
 
     @Test func `a config file fills in what nobody said before it`() throws {
         let folder = try TemporaryFolder()
+        defer { folder.remove() }
         let config = try folder.write(
             "config.yaml", "main_log_level: \"info, shotover=warn\"\nobservability_interface: \"127.0.0.1:9001\"\n")
         let plain = weir("run", "/dev/null", "-c", config)
@@ -79,6 +80,7 @@ import WeirBase
 
     @Test func `a wrong config file is 78 with its place, a missing one 66`() throws {
         let folder = try TemporaryFolder()
+        defer { folder.remove() }
         let config = try folder.write(
             "config.yaml", "main_log_level: info\nobservability_interfaec: \"127.0.0.1:9001\"\n")
         let wrong = weir("run", "/dev/null", "-c", config)

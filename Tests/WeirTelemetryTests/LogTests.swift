@@ -48,6 +48,11 @@ import Testing
         #expect(fields["r"] as? String == "inf")
     }
 
+    @Test func `a field named message is the message, once`() {
+        let json = text(line([("message", .text("up")), ("n", .signed(1))]), .json)
+        #expect(json.contains(#""fields":{"message":"up","n":1}"#))
+    }
+
     @Test func `a long value is cut`() {
         let long = String(repeating: "x", count: 100_000)
         #expect(text(line([("v", .text(long))]), .human).utf8.count < 1200)

@@ -120,11 +120,4 @@ import WeirBase
         #expect(snapshot([(1 << 36) + 1]).buckets.last == 1)
         #expect(HistogramSnapshot.upperEdgeNanoseconds(ofBucket: HistogramCells.bucketCount - 1) == nil)
     }
-
-    @Test func `a quantile is an upper edge`() {
-        let values = (1...100).map { UInt64($0) * 10_000 }
-        #expect(snapshot(values).quantileNanoseconds(0.5) == 524_288)
-        #expect(snapshot([]).quantileNanoseconds(0.5) == nil)
-        #expect(snapshot([.max]).quantileNanoseconds(0.5) == nil)
-    }
 }
