@@ -33,10 +33,12 @@ public final class Timer {
 
     /// It will not fire. After it has fired, or a second time, this does nothing.
     public func cancel() {
-        guard body != nil else { return }
+        guard let body else { return }
         home.worker.host.pointee.cancel(home.worker.raw, number)
-        body = nil
+        self.body = nil
         leave()
+        // What it holds goes last: that may be a transform, whose deinit may cancel other timers.
+        withExtendedLifetime(body) {}
     }
 
     private func fire() {

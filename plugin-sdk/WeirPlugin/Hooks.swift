@@ -70,6 +70,7 @@ enum Hooks {
                 out.pointee = Unmanaged.passRetained(instance).toOpaque()
                 return Status.ok.rawValue
             } catch {
+                home.stop()
                 return explain(error, home.worker)
             }
         }
