@@ -24,8 +24,10 @@ let exportEntryOnly: [LinkerSetting] = [
 ]
 
 /// One module of the host: a folder of Sources/.
-func host(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = hot) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: [], swiftSettings: settings)
+func host(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["README.md"] + exclude,
+        swiftSettings: hot)
 }
 
 /// The unit tests of one module.
@@ -51,7 +53,9 @@ let package = Package(
         host("WeirNet", ["WeirBase", "CWeirLinux"]),
         host("WeirWire", ["WeirBase", "CWeir"]),
         host("WeirConfig", ["WeirBase", "CWeir", "CYAML"]),
-        host("WeirRESP", ["WeirBase", "WeirWire", "CWeir"]),
+        host(
+            "WeirRESP", ["WeirBase", "WeirWire", "CWeir"],
+            exclude: ["commands_added.txt", "generate_commands.py"]),
         host("WeirChain", ["WeirBase", "WeirNet", "WeirWire", "CWeir", "CWeirLinux"]),
         host("WeirUpstream", ["WeirBase", "WeirNet", "WeirWire", "WeirRESP", "WeirChain", "CWeir"]),
         host("WeirPlugins", ["WeirBase", "WeirConfig", "CWeir", "CWeirLinux"]),
@@ -87,9 +91,10 @@ let package = Package(
             name: "IntegrationTests", dependencies: ["WeirTestSupport"], path: "Tests/Integration",
             exclude: ["suites"], swiftSettings: strict),
 
-        tests("SDKTests", ["WeirPlugin", "WeirTesting", "CWeir"]),
+        tests("SDKTests", ["WeirPlugin", "WeirTesting", "WeirConfig", "CWeir"]),
         .testTarget(
-            name: "EssentialsTests", dependencies: ["WeirTesting", "CWeir"], path: "Plugins/Essentials/Tests",
+            name: "EssentialsTests", dependencies: ["WeirTesting", "WeirConfig", "WeirRESP", "CWeir"],
+            path: "Plugins/Essentials/Tests", exclude: ["kinds.txt"],
             swiftSettings: strict),
         tests("WeirBaseTests", ["WeirBase"]),
         tests("WeirNetTests", ["WeirNet", "WeirBase"]),

@@ -51,9 +51,10 @@ extension SourceText {
         _ code: DiagnosticCode, _ severity: Diagnostic.Severity = .error, at range: SourceRange, _ message: String,
         hint: String? = nil
     ) -> Diagnostic {
-        Diagnostic(
-            code: code, severity: severity, file: file, range: range, lineText: line(range.start.line),
-            message: message, hint: hint)
+        let isShown = range.start.column <= Self.maximumShownByteCount
+        return Diagnostic(
+            code: code, severity: severity, file: file, range: range,
+            lineText: isShown ? line(range.start.line) : "", message: message, hint: hint)
     }
 }
 
@@ -79,6 +80,12 @@ public struct DiagnosticList: Sendable {
     public mutating func error(
         _ code: DiagnosticCode, at range: SourceRange, _ message: String, hint: String? = nil
     ) {
+        guard !isFull else {
+            // Not even its line is looked up: a file may be one long line.
+            hasErrors = true
+            omitted += 1
+            return
+        }
         append(source.diagnostic(code, .error, at: range, message, hint: hint))
     }
 

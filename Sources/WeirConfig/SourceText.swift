@@ -42,6 +42,9 @@ public struct SourceText: Sendable {
     public let bytes: [UInt8]
     private let lineStarts: [Int]
 
+    /// Of a longer line only its beginning is shown.
+    static let maximumShownByteCount = 4096
+
     public init(file: String, bytes: [UInt8]) {
         self.file = file
         self.bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
@@ -96,7 +99,7 @@ public struct SourceText: Sendable {
         let start = lineStarts[number - 1]
         let end = number < lineStarts.count ? lineStarts[number] : bytes.count
         // Beyond this nobody reads on, and a file may be one single line.
-        let shown = bytes[start..<min(end, start + 65_536)]
+        let shown = bytes[start..<min(end, start + Self.maximumShownByteCount)]
         var scalars = Array(String(decoding: shown, as: UTF8.self).unicodeScalars)
         while let last = scalars.last, Self.isBreak(last) { scalars.removeLast() }
         for i in scalars.indices where Self.isUnprintable(scalars[i]) { scalars[i] = "\u{FFFD}" }
@@ -120,16 +123,21 @@ public struct SourceText: Sendable {
 enum SecretMask {
     static let words = ["password", "passphrase", "secret", "token"]
 
-    /// Whether a key names something that must not be shown.
+    /// Whether a key names something that must not be shown. A mistyped `password` is one: its line is shown because
+    /// of the mistake.
     static func covers(key: String) -> Bool {
         let lower = key.lowercased()
-        return words.contains { lower.contains($0) }
+        if words.contains(where: { lower.contains($0) }) { return true }
+        guard (6...10).contains(lower.utf8.count) else { return false }
+        return NearestWord.editDistance(lower, "password") <= 2
     }
 
     static func apply(to line: inout [Unicode.Scalar]) {
         var i = 0
+        var isInFlowMap = false
         while i < line.count {
             guard isWord(line[i]) else {
+                if line[i] == "{" { isInFlowMap = true }
                 i += 1
                 continue
             }
@@ -138,12 +146,12 @@ enum SecretMask {
             var key = String.UnicodeScalarView()
             key.append(contentsOf: line[start..<i])
             guard covers(key: String(key)) else { continue }
-            i = maskValue(in: &line, after: i)
+            i = maskValue(in: &line, after: i, isInFlowMap)
         }
     }
 
     /// `i` stands behind the key; returns where to go on.
-    private static func maskValue(in line: inout [Unicode.Scalar], after end: Int) -> Int {
+    private static func maskValue(in line: inout [Unicode.Scalar], after end: Int, _ isInFlowMap: Bool) -> Int {
         var i = end
         if i < line.count, line[i] == "\"" || line[i] == "'" { i += 1 }
         while i < line.count, line[i] == " " { i += 1 }
@@ -155,7 +163,6 @@ enum SecretMask {
         if quote != nil { i += 1 }
         // A reference is no secret, and seeing it is what helps.
         if i + 1 < line.count, line[i] == "$", line[i + 1] == "{" { return i }
-        let isInFlowMap = line[..<end].contains("{")
         while i < line.count {
             if let quote {
                 if line[i] == quote { break }

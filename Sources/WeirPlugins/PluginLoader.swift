@@ -53,15 +53,19 @@ public enum PluginLoader {
             throw PluginError(
                 .pluginUnsafeFile, path: path, "it was replaced while it was being read", hint: "try again")
         }
-        guard let library = dlopen(file.path, RTLD_NOW | RTLD_LOCAL) else { throw refusal(path, file.path) }
+        let crumb = Breadcrumbs.slot()
+        let subject = Breadcrumbs.subject("plugin \(file.path)")
+        // Constructors of the library run in here.
+        crumb.pointee.enter(subject, hook: "dlopen")
+        let loaded = dlopen(file.path, RTLD_NOW | RTLD_LOCAL)
+        crumb.pointee.leave()
+        guard let library = loaded else { throw refusal(path, file.path) }
         guard let symbol = dlsym(library, WEIR_ENTRY_SYMBOL) else {
             throw PluginError(
                 .pluginNoEntry, path: path, "it does not export weir_plugin_v1, the entry point of the plugin ABI 1.x")
         }
         typealias Entry = @convention(c) (UnsafePointer<weir_host>) -> UnsafePointer<weir_plugin>?
         let entry = unsafeBitCast(symbol, to: Entry.self)
-        let crumb = Breadcrumbs.slot()
-        let subject = Breadcrumbs.subject("plugin \(file.path)")
         crumb.pointee.enter(subject, hook: "weir_plugin_v1")
         let table = entry(host)
         crumb.pointee.leave()

@@ -164,9 +164,9 @@ extension TapeEncoder {
             guard marker != UInt8(ascii: "(") else { return false }
             value(item, isTruth: marker == UInt8(ascii: "#"))
         } else {
-            guard let base = content.baseAddress, ReplyDecoder.error(marker, base, content.count) == nil,
-                !content.contains(where: { $0 == 0x0d || $0 == 0x0a })
-            else { return false }
+            guard let base = content.baseAddress, ReplyDecoder.error(marker, base, content.count) == nil else {
+                return false
+            }
             writer.bytes(content)
         }
         writer.lineEnd()

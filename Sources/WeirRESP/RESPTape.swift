@@ -5,7 +5,8 @@
 //             _ $-1 *-1 NULL   * LIST   ~ SET   > PUSH   % MAP
 //   attribute the element it belongs to is wrapped: STRUCT of two children, a MAP and the element, both structs' tags "|"
 //
-// `tag` of an item is the type byte of the wire, so encoding a parsed tape gives the bytes back. Depth first, item 0
+// `tag` of an item is the type byte of the wire, so encoding a parsed tape gives the bytes back
+// (but for a lone LF in a status or an error, which becomes a space). Depth first, item 0
 // the root. Not recursive: the open containers keep what is to come in their own `num` and the last child in `next`
 // until they are closed, which also is why nothing is allocated.
 
@@ -87,7 +88,10 @@ private struct TapeParser {
         case UInt8(ascii: "$"), UInt8(ascii: "!"), UInt8(ascii: "="): return bulk(type)
         case UInt8(ascii: "*"), UInt8(ascii: "%"), UInt8(ascii: "~"), UInt8(ascii: ">"), UInt8(ascii: "|"):
             return aggregate(type)
-        default: return line(type)
+        case UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "_"), UInt8(ascii: "#"),
+            UInt8(ascii: ","), UInt8(ascii: "("):
+            return line(type)
+        default: return false
         }
     }
 
@@ -144,7 +148,7 @@ private struct TapeParser {
     }
 
     private mutating func line(_ type: UInt8) -> Bool {
-        guard let found = memchr(base + at, 0x0d, end - at) else { return false }
+        guard let found = memchr(base + at + 1, 0x0d, end - at - 1) else { return false }
         let cr = UnsafeRawPointer(found) - base
         guard cr + 1 < end, base.load(fromByteOffset: cr + 1, as: UInt8.self) == 0x0a else { return false }
         let content = UnsafeRawBufferPointer(start: base + at + 1, count: cr - at - 1)

@@ -92,11 +92,21 @@ extension ReplyDecoder {
         switch type {
         case UInt8(ascii: ":"): return count <= 20 && isInteger(text) ? nil : .invalidNumber
         case UInt8(ascii: "("): return isInteger(text) ? nil : .invalidNumber
-        case UInt8(ascii: ","): return count > 0 && count <= 512 ? nil : .invalidNumber
+        case UInt8(ascii: ","): return count > 0 && count <= 512 && isDouble(text) ? nil : .invalidNumber
         case UInt8(ascii: "_"): return count == 0 ? nil : .invalidNull
         case UInt8(ascii: "#"):
             return count == 1 && (text[0] == UInt8(ascii: "t") || text[0] == UInt8(ascii: "f")) ? nil : .invalidBoolean
         default: return nil
+        }
+    }
+
+    /// Only that each byte can stand in a number, "inf" or "nan".
+    private static func isDouble(_ text: UnsafeRawBufferPointer) -> Bool {
+        text.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+            default: "einfa".utf8.contains(byte | 0x20)
+            }
         }
     }
 

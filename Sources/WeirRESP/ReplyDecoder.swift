@@ -60,21 +60,11 @@ extension ReplyDecoder {
         let type = UInt8(truncatingIfNeeded: word)
         let none = DecodedReply(.incomplete)
         if type == UInt8(ascii: "$") {
-            var (length, body) = (-1, 4)
-            let digit = RequestDecoder.oneDigit(word, RequestDecoder.dollarLine)
-            if digit < 10 {
-                length = Int(truncatingIfNeeded: digit)
-            } else if end >= 5, word == 0x0d31_2d24, base.load(fromByteOffset: 4, as: UInt8.self) == 0x0a {
+            if end >= 5, word == 0x0d31_2d24, base.load(fromByteOffset: 4, as: UInt8.self) == 0x0a {
                 return DecodedReply(.frame, byteCount: 5, marker: type)  // "$-1\r\n"
-            } else if end >= 6 {
-                let tail = base.loadUnaligned(fromByteOffset: 4, as: UInt16.self)
-                (length, body) = RequestDecoder.moreDigits(word, tail, 0)
             }
-            let next = body &+ length &+ 2
-            guard length >= 0, length <= limits.maximumBulkByteCount, next <= end,
-                base.loadUnaligned(fromByteOffset: next &- 2, as: UInt16.self) == RequestDecoder.lineEnd
-            else { return none }
-            return DecodedReply(.frame, byteCount: next, marker: type)
+            let next = shortBulk(base, 0, end, limits)
+            return next < 0 ? none : DecodedReply(.frame, byteCount: next, marker: type)
         }
         if type == UInt8(ascii: "+") || type == UInt8(ascii: ":") {
             let isNumber = type == UInt8(ascii: ":")
@@ -105,6 +95,10 @@ extension ReplyDecoder {
         while true {
             guard offset < end else { return suspend(least: 0, limits) }
             let type = base.load(fromByteOffset: offset, as: UInt8.self)
+            if type == UInt8(ascii: "$"), depth > 0, shortBulks(base, end, limits) {
+                if top & ~Self.attributeBit == 0, let done = close(limits) { return done }
+                continue
+            }
             let isAttribute = type == UInt8(ascii: "|")
             switch element(type, base, end, limits) {
             case .incomplete(let least): return suspend(least: least, limits)
@@ -125,6 +119,45 @@ extension ReplyDecoder {
             top &-= 1
             if let done = close(limits) { return done }
         }
+    }
+
+    /// Passes over whole `$n` with n < 1000 in the open aggregate, at most to its end; false when there is none.
+    @inline(__always)
+    private mutating func shortBulks(_ base: UnsafeRawPointer, _ end: Int, _ limits: borrowing RESPLimits) -> Bool {
+        var at = offset
+        let isAttribute = top & Self.attributeBit
+        var left = top & ~Self.attributeBit
+        while left != 0 {
+            let next = Self.shortBulk(base, at, end, limits)
+            if next < 0 { break }
+            at = next
+            left &-= 1
+        }
+        if at == offset { return false }
+        offset = at
+        top = left | isAttribute
+        return true
+    }
+
+    /// The end of a whole `$n` with n < 1000 at `at`; -1 for anything else.
+    @inline(__always)
+    private static func shortBulk(
+        _ base: UnsafeRawPointer, _ at: Int, _ end: Int, _ limits: borrowing RESPLimits
+    ) -> Int {
+        // Safe: each load lies below a bound compared with `end` before it.
+        guard at &+ 6 <= end else { return -1 }
+        let word = base.loadUnaligned(fromByteOffset: at, as: UInt32.self)
+        let digit = RequestDecoder.oneDigit(word, RequestDecoder.dollarLine)
+        var (length, body) = (Int(truncatingIfNeeded: digit), at &+ 4)
+        if digit >= 10 {
+            let tail = base.loadUnaligned(fromByteOffset: at &+ 4, as: UInt16.self)
+            (length, body) = RequestDecoder.moreDigits(word, tail, at)
+        }
+        let next = body &+ length &+ 2
+        guard length >= 0, length <= limits.maximumBulkByteCount, next <= end,
+            base.loadUnaligned(fromByteOffset: next &- 2, as: UInt16.self) == RequestDecoder.lineEnd
+        else { return -1 }
+        return next
     }
 
     /// Closes the aggregates that have got all their elements; the frame when that was the outermost.

@@ -69,7 +69,7 @@ public struct RequestDecoder: Sendable {
             if length < 0 || length > maximumBulk {
                 switch header(base, at, end, limits) {
                 case .length(let value, let start): (length, body) = (value, start)
-                case .incomplete: return suspend(at, left, least: 0, limits)
+                case .incomplete: return suspend(at, left, least: end &+ 1, limits)
                 case .failure(let error, let byte): return fail(error, byte)
                 }
             }

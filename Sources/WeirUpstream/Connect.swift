@@ -111,7 +111,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.failureCount &+= 1
         pointee.nextAttempt = worker.pointee.head.now_ns &+ target.backoff(pointee.failureCount)
         target.connectFailures.pointee &+= 1
-        target.noteDown(reason)
+        target.noteUnreachable(reason)
         if pointee.first == nil, !pointee.isShared { target.discard(self) }
     }
 
@@ -144,7 +144,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
             pointee.queuedByteCount &+= request.byteCount
             unsent = request.pointee.next
         }
-        target.noteDown(reason)
         if pointee.isShared {
             if pointee.firstUnsent != nil { connectIfDue() }
         } else {

@@ -352,7 +352,8 @@ final class RESPTarget: Target {
         isUp = true
     }
 
-    func noteDown(_ reason: String) {
+    /// An attempt to connect has failed.
+    func noteUnreachable(_ reason: String) {
         lastFailure = reason
         addressIndex += 1
         handle.pointee.head.state = UInt32(WEIR_TS_DOWN)

@@ -22,6 +22,14 @@ import Testing
     }
 }
 
+@Suite struct ToolTests {
+    @Test func `the program that measures hooks compiles without a warning`() throws {
+        let source = Tools.sdk.appending(path: "testing/hook_cost.c").path
+        let result = try Tools.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", source])
+        #expect(result.status == 0, "\(result.output)")
+    }
+}
+
 @Suite struct ABICheckTests {
     /// The check of a changed copy of weir.h against the golden file.
     private func check(replacing old: String, by new: String) throws -> Tools.Result {

@@ -138,6 +138,31 @@ final class Visit: RequestHook {
     }
 }
 
+/// Listens to its connections and its target, and puts two arguments in the place of the first.
+final class Listener: Transform, RequestHook, EventHook {
+    static let about = About(id: "sdk.listener", version: "1.0.0", summary: "listens")
+
+    private let worker: Worker
+    private let target: Target
+
+    init(settings: NoSettings, worker: Worker) throws {
+        self.worker = worker
+        target = try worker.openTarget("/other") { event, target, _ in
+            worker.log(.info, "target \(target.name.string) \(event == .down ? "down" : "up")")
+        }
+    }
+
+    func requests(_ batch: Batch) {
+        for request in batch {
+            request.splice(0, at: 1, removing: 1, inserting: [.bytes("a"), .bytes("b")])
+        }
+    }
+
+    func event(_ event: ConnectionEvent, on connection: Connection) {
+        worker.log(.info, "\(connection.peer.string) \(event == .clientEnd ? "ended" : "other")")
+    }
+}
+
 /// Cannot start.
 final class Unready: Transform {
     static let about = About(id: "sdk.unready", version: "1.0.0", summary: "never starts")
@@ -177,7 +202,10 @@ enum Samples {
             if made == nil, let host = HostTable(bitPattern: host) {
                 let table = makePlugin(
                     "samples", version: "1.0.0", host,
-                    [KeyPrefix.self, Keeper.self, Tagger.self, Visitors.self, Unready.self, Clockwork.self])
+                    [
+                        KeyPrefix.self, Keeper.self, Tagger.self, Visitors.self, Unready.self, Clockwork.self,
+                        Listener.self,
+                    ])
                 made = table.map { UInt(bitPattern: $0) }
             }
             return made

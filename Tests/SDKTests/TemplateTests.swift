@@ -4,6 +4,7 @@
 import CWeir
 import Foundation
 import Testing
+import WeirConfig
 import WeirTesting
 
 @Suite struct TemplateTests {
@@ -24,7 +25,10 @@ import WeirTesting
                 name = name.replacingOccurrences(of: placeholder, with: value)
             }
             try FileManager.default.removeItem(at: file)
-            try text.write(to: plugin.appending(path: name), atomically: true, encoding: .utf8)
+            let copy = plugin.appending(path: name)
+            try text.write(to: copy, atomically: true, encoding: .utf8)
+            let mode: Int16 = path.hasSuffix(".sh") ? 0o755 : 0o644
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: copy.path)
         }
         return plugin
     }
@@ -47,16 +51,18 @@ import WeirTesting
         #expect(String(cString: host.plugin.pointee.name) == "size-limit")
         #expect(host.plugin.pointee.abi_minor == UInt16(WEIR_ABI_MINOR))
         #expect(host.plugin.pointee.transform_count == 1)
+        let schema = String(cString: try #require(host.transform("SizeLimit")).pointee.config_schema)
+        #expect(throws: Never.self) { try OptionsSchema.compile(schema).get() }
         let client = try host.start("SizeLimit", #"{"max_bytes":40}"#).connect()
         #expect(client.request("SET k v").outcome == .passed)
         #expect(client.request("SET k a-value-that-is-too-long").outcome == .failed)
         #expect(host.misuseCount == 0)
     }
 
-    @Test func `the C template builds with make, passes its tests and loads`() throws {
+    @Test func `the C template builds with one command, passes its tests and loads`() throws {
         try Tools.withFolder { folder in
             let plugin = try instantiate("c", in: folder)
-            try run("make", in: plugin)
+            try run("./build.sh", in: plugin)
             try run("make test", in: plugin)
             let library = plugin.appending(path: "libsize-limit.so")
             try tryOut(library)
@@ -65,12 +71,49 @@ import WeirTesting
         }
     }
 
-    @Test func `the Swift template builds with swift build, passes its tests and loads`() throws {
+    @Test func `the Swift template builds with one command, passes its tests and loads`() throws {
         try Tools.withFolder { folder in
             let plugin = try instantiate("swift", in: folder)
-            try run("swift build -c release -j 2", in: plugin)
+            try run("./build.sh -j 2", in: plugin)
             try tryOut(plugin.appending(path: ".build/release/libsize-limit.so"))
             try run("swift test -j 2", in: plugin)
+        }
+    }
+
+    /// The code in the SDK's README after a heading.
+    private func example(_ language: String) throws -> String {
+        let readme = try String(contentsOf: Tools.sdk.appending(path: "README.md"), encoding: .utf8)
+        let parts = readme.components(separatedBy: "```\(language)\n")
+        try #require(parts.count == 2, "one block of \(language)")
+        return try #require(parts[1].components(separatedBy: "```").first)
+    }
+
+    @Test(arguments: ["c", "swift"])
+    func `the example of the SDK's README builds, loads and does what it says`(language: String) throws {
+        try Tools.withFolder { folder in
+            let plugin = try instantiate(language, in: folder)
+            if language == "c" {
+                try example("c").write(to: plugin.appending(path: "plugin.c"), atomically: true, encoding: .utf8)
+            } else {
+                let sources = plugin.appending(path: "Sources")
+                try FileManager.default.removeItem(at: sources)
+                try FileManager.default.createDirectory(at: sources, withIntermediateDirectories: true)
+                let file = sources.appending(path: "KeyLog.swift")
+                try example("swift").write(to: file, atomically: true, encoding: .utf8)
+            }
+            let built = try Tools.run(["./build.sh"], in: plugin)
+            #expect(built.status == 0, "\(built.output)")
+            let library = try #require(built.output.split(separator: "\n").last)
+            let host = try TestHost(library: String(library))
+            let client = try host.start("KeyLog").connect()
+            #expect(client.request("GET secret:1").answer == "-NOPERM this key is not for you\r\n")
+            #expect(client.request("MGET a secret:1").outcome == .failed)
+            #expect(client.request("SET a secret:1").outcome == .passed)
+            if language == "swift" {
+                #expect(host.metric("keylog_requests_total", "kind=read") == 2)
+                #expect(host.metric("keylog_requests_total", "kind=write") == 1)
+            }
+            #expect(host.misuseCount == 0)
         }
     }
 

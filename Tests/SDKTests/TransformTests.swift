@@ -152,6 +152,20 @@ import WeirTesting
         #expect(host.log == "INFO soon\nINFO blocking 42\nINFO timer\n")
     }
 
+    @Test func `events of connections and targets are heard`() throws {
+        let host = try Samples.host()
+        let client = try host.start("sdk.listener").connect()
+        client.event(UInt32(WEIR_EV_CLIENT_EOF))
+        #expect(host.targetEvent("/other", UInt32(WEIR_TE_DOWN)))
+        #expect(host.log == "INFO 192.0.2.1:40000 ended\nINFO target /other down\n")
+    }
+
+    @Test func `arguments can be taken out and put in`() throws {
+        let host = try Samples.host()
+        let client = try host.start("sdk.listener").connect()
+        #expect(client.request("SET k v").wire == "*4\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nv\r\n")
+    }
+
     @Test func `after the stop of a site its timers fire no more`() throws {
         let host = try Samples.host()
         let client = try host.start("sdk.clockwork").connect()

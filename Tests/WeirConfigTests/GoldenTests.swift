@@ -109,10 +109,18 @@ struct RendererTests {
         ("api-token: a b c", "api-token: *****"),
         ("\"password\": \"a\\\"b\"", "\"password\": \"****\""),
         ("password: ${env:PW}", "password: ${env:PW}"),
-        ("name: password", "name: password"),
+        ("name: password", "name: password"), ("pasword: hunter2", "pasword: *******"),
+        ("- X: {pssswrd: \"a\", b: c}", "- X: {pssswrd: \"*\", b: c}"),
     ])
     func `values of secret keys are masked in shown lines`(line: String, shown: String) {
         #expect(SourceText(file: "a", text: line).line(1) == shown)
+    }
+
+    @Test func `a file that is one long line of mistakes costs no long line for each`() {
+        let text = "sources: [" + String(repeating: "'${env:X}',", count: 50_000) + "]\n"
+        let diagnostics = Sample.read(text).1
+        #expect(diagnostics.count == DiagnosticList.maximumCount + 1)
+        #expect(diagnostics.allSatisfy { $0.lineText.utf8.count <= 4096 })
     }
 
     @Test func `findings come in the order of the file, and beyond 200 only their number`() {

@@ -2,8 +2,13 @@
 
 import Foundation
 import Testing
+import WeirBase
 import WeirPlugins
 
+/// AddressSanitizer has handlers of its own, which end the process with an exit code.
+private let isSanitized = dlsym(nil, "__asan_init") != nil
+
+@Suite(.enabled(if: !isSanitized, "the sanitizer takes the signals"))
 struct FatalSignalTests {
     private func text(_ result: ExitTest.Result?) -> String {
         String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
@@ -74,6 +79,19 @@ struct FatalSignalTests {
             while true { pause() }
         }
         #expect(text(result).contains("in plugin Deep, hook on_requests\n"))
+    }
+
+    @Test(.enabled(if: Compiler.isAvailable, "no C compiler on this machine"))
+    func `a plugin that crashes while it is loaded is named by its file`() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            FatalSignals.install()
+            let folder = try Folder()
+            let path = try Compiler.library(
+                Source.plugin(before: "__attribute__((constructor)) static void run(void) { __builtin_trap(); }"),
+                "crash", in: folder)
+            _ = PluginLoader.load(path, host: TestHost.table)
+        }
+        #expect(text(result).contains("/crash.so, hook dlopen\n"))
     }
 
     @Test func `a thread gets the same slot each time, and one that was given back is used again`() {

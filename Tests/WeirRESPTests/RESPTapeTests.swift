@@ -56,7 +56,8 @@ import Testing
     @Test(arguments: [
         "", "*", "*1\r\n", "*1\r\n:1\r\n:2\r\n", "$3\r\nab\r\n", "$3\r\nabcd\r\n", "+a", "+a\r", "hello\r\n",
         "*1\r\n*?\r\n", ":x\r\n",
-        "=1\r\na\r\n", "*2147483648\r\n", "$99999999999\r\na\r\n", "%1\r\n+a\r\n", "#x\r\n", "*-2\r\n",
+        "=1\r\na\r\n", "\r\n", "*1\r\n\r\n", "*2147483648\r\n", "$99999999999\r\na\r\n", "%1\r\n+a\r\n", "#x\r\n",
+        "*-2\r\n",
     ])
     func `what is not one whole frame is malformed`(_ input: String) {
         #expect(dump(input) == nil)

@@ -61,6 +61,7 @@ import Testing
         #expect(said("$536870913\r\n") == "failure tooBigReply")
         #expect(said("$9999999999999999999\r\n") == "failure invalidLength")
         #expect(said("$1\r\nabc\r\n") == "failure missingLineEnd")
+        #expect(said(",1.5\u{1d}\n1\r\n") == "failure invalidNumber")
         #expect(said("#x\r\n") == "failure invalidBoolean")
         #expect(said("_x\r\n") == "failure invalidNull")
         #expect(said("=4\r\nabcd\r\n") == "failure invalidVerbatim")

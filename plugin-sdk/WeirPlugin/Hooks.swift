@@ -80,7 +80,7 @@ enum Hooks {
         home.isStopped = true
         // The transform goes first, and may still use its worker while it does.
         Unmanaged<Instance>.fromOpaque(state).release()
-        withExtendedLifetime(home) {}
+        home.listeners = []
     }
 
     static let connectionOpen:

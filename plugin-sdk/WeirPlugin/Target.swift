@@ -10,9 +10,13 @@ extension Worker {
     ///   - address: of an upstream, instead of the configured one: a node that was discovered.
     ///   - connection: bound to, and closed with, this client connection; nil: shared by the worker.
     ///   - isExclusive: a connection of its own, not a share of the pool.
+    ///   - onEvent: called on this worker when it comes up, goes down, …, until it is closed; not once the site has
+    ///     stopped. A push from the upstream comes with its message, which is lent.
     public func openTarget(
-        _ reference: String, address: String = "", for connection: Connection? = nil, isExclusive: Bool = false
+        _ reference: String, address: String = "", for connection: Connection? = nil, isExclusive: Bool = false,
+        onEvent: ((TargetEvent, Target, Message?) -> Void)? = nil
     ) throws(Problem) -> Target {
+        let listener = onEvent.map { TargetListener(worker: self, $0) }
         var opened: UnsafeMutablePointer<weir_target>?
         let status = reference.withCString { reference in
             address.withBytes { address in
@@ -20,14 +24,46 @@ extension Worker {
                     size: UInt32(MemoryLayout<weir_target_spec>.size),
                     flags: isExclusive ? UInt32(WEIR_TG_EXCLUSIVE) : 0,
                     site: site, worker: raw, conn: connection?.raw, ref: reference, address: address.raw,
-                    on_event: nil, ctx: nil)
+                    on_event: listener == nil ? nil : TargetListener.receive,
+                    ctx: listener.map { Unmanaged.passUnretained($0).toOpaque() })
                 return Status(rawValue: host.pointee.target_open(&spec, &opened))
             }
         }
         guard status == .ok, let opened else {
             throw Problem(status, at: reference, "the target cannot be opened (status \(status.rawValue))")
         }
+        if let listener { home.listeners.append(listener) }
         return Target(opened, self)
+    }
+}
+
+/// WEIR_TE_* of weir.h; numbers that are not listed may come.
+public struct TargetEvent: RawRepresentable, Equatable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    public static var up: TargetEvent { TargetEvent(rawValue: 1) }
+    public static var down: TargetEvent { TargetEvent(rawValue: 2) }
+    public static var full: TargetEvent { TargetEvent(rawValue: 3) }
+    public static var writable: TargetEvent { TargetEvent(rawValue: 4) }
+    public static var push: TargetEvent { TargetEvent(rawValue: 5) }
+}
+
+/// A closure that hears of a target; the site's `Home` owns it.
+final class TargetListener {
+    private let worker: Worker
+    private let body: (TargetEvent, Target, Message?) -> Void
+
+    init(worker: Worker, _ body: @escaping (TargetEvent, Target, Message?) -> Void) {
+        self.worker = worker
+        self.body = body
+    }
+
+    static let receive: weir_target_fn = { context, target, event, push in
+        guard let context else { return }
+        let listener = Unmanaged<TargetListener>.fromOpaque(context).takeUnretainedValue()
+        let worker = listener.worker
+        listener.body(TargetEvent(rawValue: event), Target(target, worker), push.map { Message($0, worker) })
     }
 }
 

@@ -48,6 +48,20 @@ extension MessageView where Self: ~Copyable {
     }
 }
 
+extension MessageView where Self: ~Copyable {
+    /// Takes children of a container out, from the one at `position` on, and puts others there. Item numbers
+    /// change: ask for `items` again.
+    @discardableResult
+    public func splice(_ container: Int, at position: Int, removing count: Int, inserting values: [Value]) -> Status {
+        guard let container = UInt32(exactly: container), let position = UInt32(exactly: position),
+            let count = UInt32(exactly: count)
+        else { return .invalid }
+        var builder = TapeBuilder()
+        for value in values { builder.add(value) }
+        return builder.withItems { Status(rawValue: host.pointee.splice(raw, container, position, count, $0, $1)) }
+    }
+}
+
 extension Worker {
     /// A message of your own from a value; nil when the protocol has no such message.
     public func build(_ value: Value, _ kind: MessageKind, protocolNumber: UInt16) -> Held? {

@@ -23,6 +23,8 @@ final class Home {
     let environment: UnsafeMutablePointer<Environment>
     /// worker_stop was called: timers of the author fire no more.
     var isStopped = false
+    /// Who hears of targets; they go with the site, for their targets do.
+    var listeners: [TargetListener] = []
     /// Made when asynchronous code is first used.
     lazy var executor = WorkerExecutor(home: self)
 

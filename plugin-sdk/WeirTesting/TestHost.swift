@@ -67,6 +67,15 @@ public final class TestHost {
         set { raw.pointee.metric_limit = UInt32(clamping: newValue) }
     }
 
+    /// WEIR_RESP_* that every command has; nil: those of the test host's table.
+    public var commandFlags: UInt32? {
+        get { raw.pointee.has_flags != 0 ? raw.pointee.flags : nil }
+        set {
+            raw.pointee.has_flags = newValue == nil ? 0 : 1
+            raw.pointee.flags = newValue ?? 0
+        }
+    }
+
     public func metric(_ name: String, _ labels: String = "") -> Int {
         Int(clamping: weir_test_metric_value(raw, name, labels))
     }
@@ -107,6 +116,12 @@ public final class TestHost {
         weir_test_complete(raw, status, detail) != 0
     }
 
+    /// WEIR_TE_*, to whoever opened the target; false: nobody listens.
+    @discardableResult
+    public func targetEvent(_ reference: String, address: String = "", _ event: UInt32) -> Bool {
+        weir_test_target_event(raw, reference, address, event) != 0
+    }
+
     /// Closes the connections, stops and unconfigures the sites.
     public func stop() { weir_test_stop(raw) }
 
@@ -121,25 +136,33 @@ public final class TestHost {
 
 /// Plugins by the path of their library.
 private enum LoadedLibraries {
-    private static let plugins = Mutex<[String: OpaquePointer]>([:])
+    /// A plugin, and the host that its entry function was given: never freed, for the plugin may keep it.
+    private struct Loaded {
+        var plugin: UInt
+        var host: UInt
+    }
+    private static let libraries = Mutex<[String: Loaded]>([:])
 
     static func plugin(at path: String) throws -> UnsafePointer<weir_plugin> {
-        try plugins.withLock { plugins in
-            if let plugin = plugins[path] { return UnsafePointer(plugin) }
+        let address = try libraries.withLock { libraries in
+            if let library = libraries[path] { return library.plugin }
             guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
                 throw TestHost.Refused(description: dlerror().map { String(cString: $0) } ?? "dlopen failed")
             }
             guard let symbol = dlsym(library, WEIR_ENTRY_SYMBOL) else {
                 throw TestHost.Refused(description: "\(path) has no \(WEIR_ENTRY_SYMBOL)")
             }
-            // This host is never freed: the plugin may keep its table.
             let host = weir_test_new(unsafeBitCast(symbol, to: weir_plugin_entry.self))
             guard let plugin = host.pointee.plugin else {
                 throw TestHost.Refused(description: "\(path) refused")
             }
-            plugins[path] = OpaquePointer(plugin)
-            return plugin
+            libraries[path] = Loaded(plugin: UInt(bitPattern: plugin), host: UInt(bitPattern: host))
+            return UInt(bitPattern: plugin)
         }
+        guard let plugin = UnsafePointer<weir_plugin>(bitPattern: address) else {
+            throw TestHost.Refused(description: "\(path) refused")
+        }
+        return plugin
     }
 }
 
@@ -174,6 +197,9 @@ public struct TestConnection {
         weir_test_deliver(raw, &messages, UInt32(messages.count))
         return messages.map { Exchange(host: host, raw: $0) }
     }
+
+    /// WEIR_EV_*.
+    public func event(_ event: UInt32) { weir_test_event(raw, event) }
 
     public func disconnect() { weir_test_disconnect(raw) }
 }

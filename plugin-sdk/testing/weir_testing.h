@@ -258,6 +258,21 @@ static inline uint32_t weir_test_held(const weir_test_host *h) {
     return n;
 }
 
+/* WEIR_EV_*. */
+static inline void weir_test_event(weir_test_conn *c, uint32_t event) {
+    if (c->site->transform->on_event) c->site->transform->on_event(c->state, &c->pub, event);
+}
+
+/* WEIR_TE_*, to whoever opened the target with that reference and address; 0: nobody listens. */
+static inline int weir_test_target_event(weir_test_host *h, const char *ref, const char *address, uint32_t event) {
+    for (weir_test_target *t = h->targets; t; t = t->next)
+        if (t->is_open && t->on_event && !strcmp(t->ref, ref) && !strcmp(t->address, address)) {
+            t->on_event(t->ctx, &t->pub, event, NULL);
+            return 1;
+        }
+    return 0;
+}
+
 static inline void weir_test_disconnect(weir_test_conn *c) {
     weir_test_host *h = c->site->host;
     weir_test_conn *WEIR_NULLABLE *place;

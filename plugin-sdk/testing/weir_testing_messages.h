@@ -193,8 +193,11 @@ static inline void weir_test_reply(weir_msg *m, weir_msg *response) {
 
 static inline void weir_test_fail(weir_msg *m, weir_status why, weir_str text) {
     weir_test_bytes line = {NULL, 0, 0};
+    size_t code = 0;
     if (!weir_test_may(m, "fail: not yours")) return;
-    weir_test_append_text(&line, "-ERR ");
+    while (code < text.len && text.ptr[code] >= 'A' && text.ptr[code] <= 'Z') code++;
+    /* A text may bring its own code word, EXECABORT or NOAUTH. */
+    weir_test_append_text(&line, code >= 2 && code < text.len && text.ptr[code] == ' ' ? "-" : "-ERR ");
     weir_test_append(&line, text.ptr, text.len);
     weir_test_append_text(&line, "\r\n");
     weir_test_of_msg(m)->state = WEIR_TEST_FAILED;

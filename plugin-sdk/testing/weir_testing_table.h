@@ -16,6 +16,8 @@ static inline weir_status weir_test_target_open(const weir_target_spec *spec, we
     snprintf(t->ref, sizeof t->ref, "%s", spec->ref);
     snprintf(t->address, sizeof t->address, "%.*s", (int)spec->address.len, spec->address.ptr ? (const char *)spec->address.ptr : "");
     t->is_open = 1;
+    t->on_event = spec->on_event;
+    t->ctx = spec->ctx;
     t->pub.size = sizeof t->pub;
     t->pub.state = WEIR_TS_UP;
     t->pub.name = weir_cstr(t->address[0] ? t->address : t->ref);
@@ -193,6 +195,8 @@ static inline uint32_t weir_test_keys(weir_msg *p, uint32_t *items, uint32_t max
 static inline uint32_t weir_test_flags(const weir_msg *m) {
     uint32_t n;
     const weir_test_command *table = weir_test_commands(&n);
+    const weir_test_host *h = ((const weir_test_msg *)m)->host;
+    if (h->has_flags) return h->flags;
     return m->verb && m->verb <= n ? table[m->verb - 1].flags : 0;
 }
 

@@ -49,6 +49,8 @@ struct weir_test_target {
     weir_target pub;
     char ref[128], address[128];
     int is_open;
+    weir_target_fn WEIR_NULLABLE on_event;
+    void *WEIR_NULLABLE ctx;
     weir_test_target *WEIR_NULLABLE next;
 };
 
@@ -106,6 +108,8 @@ struct weir_test_host {
     uint32_t misuse_count;           /* a message was disposed of twice, and the like; the log says which */
     uint32_t report_count;           /* report() at level ERROR or above */
     uint32_t metric_limit;           /* counter() and gauge() answer NULL beyond it */
+    int has_flags;                   /* every command has these WEIR_RESP_*, not those of the table */
+    uint32_t flags;
     weir_test_bytes log;             /* lines of log() and report() */
     weir_test_msg *WEIR_NULLABLE msgs;
     weir_test_conn *WEIR_NULLABLE conns;

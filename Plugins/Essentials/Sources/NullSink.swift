@@ -10,6 +10,6 @@ final class NullSink: Transform, RequestHook {
     init(settings: NoSettings, worker: Worker) {}
 
     func requests(_ batch: Batch) {
-        for request in batch { request.answer(error: "ERR Handled by shotover null transform") }
+        for request in batch { request.fail(.rejected, "Handled by shotover null transform") }
     }
 }

@@ -76,6 +76,9 @@ final class QueryTypeFilter: PerConnection {
 
 /// One client's way through the filter.
 final class FilterSession: RequestHook, ResponseHook {
+    /// In the words of Redis.
+    private static let aborted = "EXECABORT Transaction discarded because of previous errors."
+
     private let filter: QueryTypeFilter
     /// A command of the transaction that is being queued was refused.
     private var isSpoiled = false
@@ -107,7 +110,7 @@ final class FilterSession: RequestHook, ResponseHook {
     private func refuse(_ request: Message) {
         filter.refused.add()
         if request.flags.contains(.transaction) { isSpoiled = true }
-        request.answer(error: "ERR Message was filtered out by shotover")
+        request.fail(.rejected, "Message was filtered out by shotover")
     }
 
     /// MULTI, EXEC, DISCARD, RESET and others, while a transaction is spoiled.
@@ -126,7 +129,7 @@ final class FilterSession: RequestHook, ResponseHook {
             spoiledExecs.append(request.id)
         } else {
             // It must not be executed, and the server still waits for the end of its transaction.
-            request.answer(error: "EXECABORT Transaction discarded because of previous errors.")
+            request.fail(.rejected, Self.aborted)
             request.connection?.close("a refused transaction could not be discarded")
         }
     }
@@ -134,9 +137,9 @@ final class FilterSession: RequestHook, ResponseHook {
     /// The answer to a DISCARD that was an EXEC.
     private func answerExec(_ response: Message) {
         if !response.isError {
-            response.answer(error: "EXECABORT Transaction discarded because of previous errors.")
+            response.fail(.rejected, Self.aborted)
         } else if let items = response.items, items.root.bytes.starts(with: "ERR DISCARD without MULTI") {
-            response.answer(error: "ERR EXEC without MULTI")
+            response.fail(.invalid, "ERR EXEC without MULTI")
         }
     }
 }

@@ -20,7 +20,7 @@ private let aborted = "-EXECABORT Transaction discarded because of previous erro
     func `a command is refused by the word for what it does`(command: String, kind: String) throws {
         let host = try Essentials.host()
         let denied = try host.start("QueryTypeFilter", #"{"DenyList":["\#(kind)"]}"#).connect().request(command)
-        #expect(denied.outcome == .answered)
+        #expect(denied.outcome == .failed)
         #expect(denied.answer == refused)
         let allowed = try host.start("QueryTypeFilter", #"{"AllowList":["\#(kind)"]}"#).connect().request(command)
         #expect(allowed.outcome == .passed)
@@ -35,7 +35,7 @@ private let aborted = "-EXECABORT Transaction discarded because of previous erro
         let list = others.map { "\"\($0)\"" }.joined(separator: ",")
         let exchange = try host.start("QueryTypeFilter", #"{"DenyList":[\#(list)]}"#).connect().request(command)
         // A script may write: where writes are refused it must not pass.
-        #expect(exchange.outcome == (kind == "ReadWrite" ? .answered : .passed))
+        #expect(exchange.outcome == (kind == "ReadWrite" ? .failed : .passed))
     }
 
     @Test(arguments: ["PING", "AUTH p", "HELLO 3", "SELECT 1", "CLIENT ID", "MULTI", "WATCH k", "EXEC"])
@@ -50,7 +50,7 @@ private let aborted = "-EXECABORT Transaction discarded because of previous erro
         let host = try Essentials.host()
         let client = try host.start("QueryTypeFilter", #"{"AllowList":["Read","Write"]}"#).connect()
         #expect(client.request("EVAL x 0").outcome == .passed)
-        #expect(client.request("SHUTDOWN").outcome == .answered)
+        #expect(client.request("SHUTDOWN").outcome == .failed)
     }
 }
 
@@ -59,7 +59,7 @@ private let aborted = "-EXECABORT Transaction discarded because of previous erro
         let host = try Essentials.host()
         let client = try host.start("QueryTypeFilter", #"{"DenyList":["Write"]}"#).connect()
         let exchanges = client.requests(["GET a", "SET a 1", "GET b"])
-        #expect(exchanges.map(\.outcome) == [.passed, .answered, .passed])
+        #expect(exchanges.map(\.outcome) == [.passed, .failed, .passed])
         #expect(exchanges[1].answer == refused)
         #expect(exchanges[2].respond("$1\r\nx\r\n") == "$1\r\nx\r\n")
         #expect(host.metric("refused_requests_total") == 1)
@@ -90,7 +90,7 @@ private let aborted = "-EXECABORT Transaction discarded because of previous erro
         let host = try Essentials.host()
         let client = try host.start("QueryTypeFilter", #"{"DenyList":["Write"]}"#).connect()
         let exchanges = client.requests(["MULTI", "GET a", "SET a 1", "GET b", "EXEC", "GET c"])
-        #expect(exchanges.map(\.outcome) == [.passed, .passed, .answered, .passed, .passed, .passed])
+        #expect(exchanges.map(\.outcome) == [.passed, .passed, .failed, .passed, .passed, .passed])
         #expect(exchanges[2].answer == refused)
         #expect(exchanges[4].wire == "*1\r\n$7\r\nDISCARD\r\n")
         #expect(exchanges[0].respond("+OK\r\n") == "+OK\r\n")

@@ -79,7 +79,7 @@ static const weir_transform transform = {
     .requires_ext = WEIR_EXT_METRICS,
     .config_schema =
         "{\"type\":\"object\",\"properties\":{"
-        "\"max_bytes\":{\"type\":\"integer\",\"x-unit\":\"bytes\",\"minimum\":1,\"default\":1048576,"
+        "\"max_bytes\":{\"type\":\"integer\",\"x-unit\":\"bytes\",\"minimum\":1,\"default\":\"1MiB\","
         "\"description\":\"Larger requests are refused.\"}}}",
     .configure = configure,
     .unconfigure = free,

@@ -14,7 +14,7 @@ final class @TRANSFORM@: Transform, RequestHook {
               "type": "object",
               "properties": {
                 "max_bytes": {
-                  "type": "integer", "x-unit": "bytes", "minimum": 1, "default": 1048576,
+                  "type": "integer", "x-unit": "bytes", "minimum": 1, "default": "1MiB",
                   "description": "Larger requests are refused."
                 }
               }
