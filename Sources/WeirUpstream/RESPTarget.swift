@@ -192,9 +192,8 @@ final class RESPTarget: Target {
             return idle
         }
         guard ownCount < plan.maximumPinnedCount else { return nil }
-        let connection = makeConnection(lane, isShared: false)
-        connection.connectIfDue()
-        return connection
+        // It connects when the request that it was made for is flushed.
+        return makeConnection(lane, isShared: false)
     }
 
     /// A client does not need its own connection any more; its session is that of `lane`.
