@@ -224,6 +224,10 @@ final class RESPTarget: Target {
     /// Closes and frees a connection. Requests that it still has are given up: their clients have gone.
     func discard(_ connection: ConnectionRef) {
         guard connection.pointee.state != .dead else { return }
+        if let route = connection.pointee.route {
+            route.pointee.pinned = nil
+            connection.pointee.route = nil
+        }
         let lane = connection.pointee.lane
         if connection.pointee.isShared {
             for index in 0..<lane.pointee.sharedCount where lane.pointee.shared[index] == connection {
