@@ -109,6 +109,17 @@ let package = Package(
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
         tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
         tests("WeirCLITests", ["WeirCLI", "WeirPlugins", "WeirConfig", "WeirBase"]),
+        .target(
+            name: "WeirBed",
+            dependencies: ["WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
+            path: "Tests/WeirChainTests/Bed", swiftSettings: strict),
+        .testTarget(
+            name: "WeirChainTests",
+            dependencies: ["WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
+            path: "Tests/WeirChainTests", exclude: ["Bed"], swiftSettings: strict),
+        tests(
+            "WeirUpstreamTests",
+            ["WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"]),
         tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
     ]
 )

@@ -109,7 +109,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// Writes what the socket takes.
     func flush() {
         guard pointee.state == .ready else {
-            if pointee.state == .down, pointee.isShared { connectIfDue() }
+            if pointee.state == .down { connectIfDue() }
             return
         }
         let worker = self.worker

@@ -196,9 +196,8 @@ final class RESPTarget: Target {
             return idle
         }
         guard ownCount < plan.maximumPinnedCount else { return nil }
-        let connection = makeConnection(lane, isShared: false)
-        connection.connectIfDue()
-        return connection
+        // It connects when the request that it was made for is flushed.
+        return makeConnection(lane, isShared: false)
     }
 
     /// A client does not need its own connection any more; its session is plain.
@@ -241,6 +240,10 @@ final class RESPTarget: Target {
     /// Closes and frees a connection. Requests that it still has are given up: their clients have gone.
     func discard(_ connection: ConnectionRef) {
         guard connection.pointee.state != .dead else { return }
+        if let route = connection.pointee.route {
+            route.pointee.pinned = nil
+            connection.pointee.route = nil
+        }
         let lane = connection.pointee.lane
         if connection.pointee.isDetached { lane.pointee.detachedCount -= 1 }
         if connection.pointee.isShared {
