@@ -93,7 +93,7 @@ let package = Package(
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
         // Tests, and the benchmark
-        .target(name: "WeirTestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "WeirTestSupport", path: "Tests/Support", exclude: ["packages.sh"], swiftSettings: strict),
         .executableTarget(
             name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
             exclude: ["README.md"], swiftSettings: strict),

@@ -141,7 +141,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
             left &-= message.byteCount
             message.pointee.sentNanoseconds = now
             waiting.pointee.observe(now &- message.pointee.head.received_ns)
-            if message.byteCount > 16_384, !message.pointee.keepsBytes { message.releaseBytes() }
+            if message.byteCount > 16_384, !message.pointee.keepsBytes,
+                message.pointee.head.flags & Frame.changesSession == 0
+            {
+                message.releaseBytes()
+            }
             if message.has(WEIR_M_NO_REPLY) { hasOneWay = true }
             pointee.firstUnsent = message.pointee.next
         }

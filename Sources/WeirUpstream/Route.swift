@@ -31,6 +31,8 @@ struct Route {
     var inFlight: Int32 = 0
     /// A request that decides about the lane is in flight.
     var isChanging = false
+    /// Everything that waits was sent behind a request that was refused.
+    var refusesWaiting = false
     var isDue = false
     var isGone = false
     /// Subscribing or un-subscribing requests in flight, and confirmations that the oldest is owed.
@@ -177,6 +179,12 @@ extension UnsafeMutablePointer where Pointee == Route {
         guard let own = target.ownConnection(pointee.lane) else {
             message.pointee.worker.refuse(
                 message, weir_status(WEIR_E_FULL), "max number of upstream connections reached", flags: WEIR_M_UNSENT)
+            if Route.shapesSession(message) {
+                // What was read together with it was meant for its session; `proceed` refuses that.
+                pointee.isChanging = true
+                pointee.refusesWaiting = true
+                due()
+            }
             return true
         }
         own.pointee.route = self
@@ -296,6 +304,11 @@ extension UnsafeMutablePointer where Pointee == Route {
         if pointee.isGone {
             if pointee.inFlight == 0 { target.free(self) }
             return
+        }
+        if pointee.refusesWaiting {
+            pointee.refusesWaiting = false
+            pointee.isChanging = false
+            while let message = pointee.waiting.popFirst() { refuseBehind(message) }
         }
         if pointee.inFlight == 0, let pinned = pointee.pinned, pointee.session.isPlain, pointee.subscriptionsInFlight == 0 {
             let next = pointee.waiting.first.map { Route.effect($0) } ?? SessionEffect.none

@@ -100,9 +100,20 @@ public final class WorkerBed {
 
     // MARK: the balance
 
-    /// Closes all clients and looks for whatever was not given back.
-    public func finish(closing: Bool = true, at location: SourceLocation = #_sourceLocation) {
+    /// Closes all clients and looks for whatever was not given back. Before that, no more than `owed` requests of
+    /// clients that are still there may be without an answer.
+    public func finish(owed: Int = 0, closing: Bool = true, at location: SourceLocation = #_sourceLocation) {
         driver.faults = ScriptedFaults()
+        run(.milliseconds(500))
+        var owedCount = 0
+        for source in worker.pointee.sources {
+            var client = source.pointee.firstClient
+            while let current = client {
+                owedCount += current.pointee.owedCount
+                client = current.pointee.next
+            }
+        }
+        #expect(owedCount == owed, "requests without an answer", sourceLocation: location)
         for client in clients where closing {
             client.peer.faults = nil
             client.peer.isReading = true
@@ -188,7 +199,7 @@ public final class BedClient {
         let before = replies.count
         peer.send(wire(words))
         bed.run(until: limit) { replies.count > before || isEnded }
-        return replies.count > before ? replies[before] : isEnded ? "<end>" : "<nothing>"
+        return replies.count > before ? replies.remove(at: before) : isEnded ? "<end>" : "<nothing>"
     }
 
     /// The replies since the last call.
@@ -200,4 +211,18 @@ public final class BedClient {
 
     public var restCount: Int { reader.restCount }
     public var isEnded: Bool { peer.hasEnded || peer.wasReset }
+}
+
+/// Numbers from a seed, for what a test decides.
+public struct TestRandom: RandomNumberGenerator {
+    private var state: UInt64
+    public init(_ seed: UInt64) { state = seed &+ 0x9e37_79b9_7f4a_7c15 }
+
+    public mutating func next() -> UInt64 {
+        state = state &+ 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z &>> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z &>> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z &>> 31)
+    }
 }
