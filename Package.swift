@@ -12,6 +12,12 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// What the host does without: regular expressions and Swift concurrency, 2 MB of libraries in memory that nothing here uses.
+let lean: SwiftSetting = .unsafeFlags([
+    "-Xfrontend", "-disable-implicit-string-processing-module-import",
+    "-Xfrontend", "-disable-implicit-concurrency-module-import",
+])
+
 /// The data path: exclusivity is checked in debug builds (and so in all tests) and not in release builds.
 let hot: [SwiftSetting] =
     strict + [
@@ -27,7 +33,7 @@ let exportEntryOnly: [LinkerSetting] = [
 func host(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["README.md"] + exclude,
-        swiftSettings: hot)
+        swiftSettings: hot + [lean])
 }
 
 /// The unit tests of one module.
@@ -70,7 +76,7 @@ let package = Package(
         host(
             "WeirCLI",
             ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),
-        .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict),
+        .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict + [lean]),
 
         // The SDK and the plugins that stand on it
         .target(name: "WeirPlugin", dependencies: ["CWeir"], path: "plugin-sdk/WeirPlugin", swiftSettings: strict),

@@ -253,11 +253,22 @@ extension UnsafeMutablePointer where Pointee == Connection {
             failOverdue(now)
             if pointee.first != nil {
                 connectIfDue()
-            } else if !pointee.isShared, pointee.route == nil {
+            } else if pointee.isShared ? pointee.isDetached && pointee.sharerCount == 0 : pointee.route == nil {
                 target.discard(self)
             }
-        case .ready: checkAnswers(now)
+        case .ready:
+            if pointee.isShared { leaveIfSlow(now) }
+            checkAnswers(now)
         case .dead: break
+        }
+    }
+
+    /// An answer that takes long (a script, a huge range) holds up whoever shares the connection: only those in flight wait.
+    private func leaveIfSlow(_ now: UInt64) {
+        if pointee.isDetached {
+            if pointee.first == nil, pointee.sharerCount == 0 { target.discard(self) }
+        } else if let head = oldestSent, now &- head.pointee.sentNanoseconds > Connection.slowNanoseconds {
+            target.detach(self)
         }
     }
 

@@ -18,11 +18,18 @@ import WeirWire
 typealias ConnectionRef = UnsafeMutablePointer<Connection>
 
 struct Connection {
+    /// After waiting so long for an answer, a shared connection is left to those who are in flight on it.
+    static let slowNanoseconds: UInt64 = 200_000_000
+
     enum State: UInt8 { case down, resolving, connecting, greeting, ready, dead }
 
     var event = EventSource(kind: .upstream)
     var state = State.down
     var isShared: Bool
+    /// Shared, but somebody has waited long for an answer on it: only those who are in flight on it stay.
+    var isDetached = false
+    /// Routes that stay with it.
+    var sharerCount = 0
     var isDirty = false
     var isWriteWatched = false
     var descriptor: Int32 = -1

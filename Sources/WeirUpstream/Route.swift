@@ -91,7 +91,7 @@ extension UnsafeMutablePointer where Pointee == Route {
     func submit(_ message: MessageRef) {
         if pointee.pinned == nil, message.pointee.head.flags & Frame.changesSession == 0,
             pointee.inFlight < pointee.window, pointee.waiting.isEmpty, !pointee.isChanging,
-            let shared = pointee.shared
+            let shared = pointee.shared, !shared.pointee.isDetached
         {
             send(message, on: shared)
         } else {
@@ -134,6 +134,7 @@ extension UnsafeMutablePointer where Pointee == Route {
         case .none, .exec, .discard, .unwatch, .clientSetinfo: return placeShared(message)
         case .blockingIfOption:
             return CommandTable.blocks(message.pointee.command, message.wireBytes) ? placeOnOwn(message, effect) : placeShared(message)
+        case .overtaking: return placeOvertaking(message)
         case .select: return placeSelect(message)
         case .hello: return placeHello(message)
         default: return placeOnOwn(message, effect)
@@ -142,15 +143,32 @@ extension UnsafeMutablePointer where Pointee == Route {
 
     private func placeShared(_ message: MessageRef) -> Bool {
         guard pointee.inFlight < pointee.window, !isHeldBack else { return false }
-        let connection: ConnectionRef
-        if let shared = pointee.shared {
-            connection = shared
-        } else {
-            connection = target.sharedConnection(pointee.lane)
-            pointee.shared = connection
-        }
+        if pointee.inFlight == 0, pointee.shared?.pointee.isDetached == true { share(nil) }
+        let connection = pointee.shared ?? target.sharedConnection(pointee.lane)
+        share(connection)
         send(message, on: connection)
         return true
+    }
+
+    /// Stays with a shared connection from now on, or with none.
+    func share(_ connection: ConnectionRef?) {
+        if pointee.shared == connection { return }
+        pointee.shared?.pointee.sharerCount -= 1
+        connection?.pointee.sharerCount += 1
+        pointee.shared = connection
+    }
+
+    /// A command that ends what others wait for goes over a connection where nobody waits. It concerns the server, not a
+    /// database: without a SELECT before it, which a busy server would refuse.
+    private func placeOvertaking(_ message: MessageRef) -> Bool {
+        guard pointee.inFlight == 0 else { return placeShared(message) }
+        var key = pointee.session.key
+        key.database = 0
+        guard let lane = target.lane(key), let own = target.ownConnection(lane) else { return placeShared(message) }
+        own.pointee.route = self
+        pointee.pinned = own
+        pointee.isChanging = true
+        return placePinned(message, .overtaking, own)
     }
 
     /// The client does not read its answers: nothing more is asked for on a shared connection.
@@ -297,7 +315,7 @@ extension UnsafeMutablePointer where Pointee == Route {
             if !next.needsOwnConnection {
                 pointee.pinned = nil
                 pinned.pointee.route = nil
-                target.giveBack(pinned, pointee.lane)
+                target.giveBack(pinned)
             }
         }
         while !pointee.isChanging, let message = pointee.waiting.popFirst() {

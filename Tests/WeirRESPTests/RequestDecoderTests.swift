@@ -176,6 +176,15 @@ import Testing
         #expect(MemoryLayout<DecodedRequest>.size <= 24)
     }
 
+    @Test func `a hundred kilobytes of random bytes end in an error or wait for more`() {
+        for seed in 0..<20 as Range<UInt64> {
+            var generator = SeededGenerator(seed: seed)
+            let input = (0..<100_000).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            let last = requests(input).last?.outcome
+            #expect(last == "failure" || last == "incomplete")
+        }
+    }
+
     @Test func `random bytes and random requests never surprise the decoder`() {
         var generator = SeededGenerator(seed: 7)
         let alphabet = bytes("*$\r\n0123456789-+ab \"'\\x\0GETPING")
