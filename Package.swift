@@ -26,7 +26,11 @@ let hot: [SwiftSetting] =
 
 /// A plugin exports its entry point and nothing else.
 let exportEntryOnly: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/plugin-sdk/plugin.map"])
+    .unsafeFlags([
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin-sdk/plugin.map",
+        // Nothing of the SDK that the plugin does not use, and no library that it does not call.
+        "-Xlinker", "--gc-sections", "-Xlinker", "--as-needed",
+    ])
 ]
 
 /// One module of the host: a folder of Sources/.
@@ -89,7 +93,7 @@ let package = Package(
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
         // Tests, and the benchmark
-        .target(name: "WeirTestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "WeirTestSupport", path: "Tests/Support", exclude: ["packages.sh"], swiftSettings: strict),
         .executableTarget(
             name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
             exclude: ["README.md"], swiftSettings: strict),
@@ -109,7 +113,8 @@ let package = Package(
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
         tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
         tests("WeirCLITests", ["WeirCLI", "WeirPlugins", "WeirConfig", "WeirBase"]),
-        .target(
+        // A test target, so that it sees internals and a release build leaves it out.
+        .testTarget(
             name: "WeirBed",
             dependencies: ["WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
             path: "Tests/WeirChainTests/Bed", swiftSettings: strict),

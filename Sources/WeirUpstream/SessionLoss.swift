@@ -24,9 +24,11 @@ extension UnsafeMutablePointer where Pointee == Route {
     /// The proxy itself has failed a request that an upstream had.
     func failed(_ request: MessageRef) {
         if Route.isSubscription(request) { subscriptionAnswered() }
-        if pointee.isChanging {
+        switch Route.effect(request) {
+        case .select, .hello, .auth, .overtaking:
             pointee.isChanging = false
             due()
+        default: break
         }
         guard Route.shapesSession(request) else { return }
         while let message = pointee.waiting.popFirst() { refuseBehind(message) }
