@@ -12,6 +12,12 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// What the host does without: regular expressions and Swift concurrency, 2 MB of libraries in memory that nothing here uses.
+let lean: SwiftSetting = .unsafeFlags([
+    "-Xfrontend", "-disable-implicit-string-processing-module-import",
+    "-Xfrontend", "-disable-implicit-concurrency-module-import",
+])
+
 /// The data path: exclusivity is checked in debug builds (and so in all tests) and not in release builds.
 let hot: [SwiftSetting] =
     strict + [
@@ -20,14 +26,18 @@ let hot: [SwiftSetting] =
 
 /// A plugin exports its entry point and nothing else.
 let exportEntryOnly: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/plugin-sdk/plugin.map"])
+    .unsafeFlags([
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin-sdk/plugin.map",
+        // Nothing of the SDK that the plugin does not use, and no library that it does not call.
+        "-Xlinker", "--gc-sections", "-Xlinker", "--as-needed",
+    ])
 ]
 
 /// One module of the host: a folder of Sources/.
 func host(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(name)", exclude: ["README.md"] + exclude,
-        swiftSettings: hot)
+        swiftSettings: hot + [lean])
 }
 
 /// The unit tests of one module.
@@ -70,7 +80,7 @@ let package = Package(
         host(
             "WeirCLI",
             ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),
-        .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict),
+        .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict + [lean]),
 
         // The SDK and the plugins that stand on it
         .target(name: "WeirPlugin", dependencies: ["CWeir"], path: "plugin-sdk/WeirPlugin", swiftSettings: strict),
@@ -83,7 +93,7 @@ let package = Package(
             swiftSettings: hot, linkerSettings: exportEntryOnly),
 
         // Tests, and the benchmark
-        .target(name: "WeirTestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "WeirTestSupport", path: "Tests/Support", exclude: ["packages.sh"], swiftSettings: strict),
         .executableTarget(
             name: "weir-bench", dependencies: ["WeirTestSupport", "CWeirLinux"], path: "Tests/Benchmarks",
             exclude: ["README.md"], swiftSettings: strict),
@@ -103,6 +113,18 @@ let package = Package(
         tests("WeirTelemetryTests", ["WeirTelemetry", "WeirBase"]),
         tests("WeirAdminTests", ["WeirAdmin", "WeirNet", "WeirTelemetry", "WeirBase"]),
         tests("WeirCLITests", ["WeirCLI", "WeirPlugins", "WeirConfig", "WeirBase"]),
+        // A test target, so that it sees internals and a release build leaves it out.
+        .testTarget(
+            name: "WeirBed",
+            dependencies: ["WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
+            path: "Tests/WeirChainTests/Bed", swiftSettings: strict),
+        .testTarget(
+            name: "WeirChainTests",
+            dependencies: ["WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
+            path: "Tests/WeirChainTests", exclude: ["Bed"], swiftSettings: strict),
+        tests(
+            "WeirUpstreamTests",
+            ["WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"]),
         tests("WeirPluginsTests", ["WeirPlugins", "WeirConfig", "WeirBase"]),
     ]
 )

@@ -47,7 +47,7 @@ public enum LogLevel: UInt8, Sendable, CaseIterable, Comparable {
             guard let mark = directive.lastIndex(of: "=") else {
                 if let level = LogLevel(word: directive) {
                     bare = level
-                } else if !directive.contains("::"), !directive.contains("[") {
+                } else if !directive.holds("::"), !directive.contains("[") {
                     throw LogLevelError(word: String(directive))
                 }
                 continue

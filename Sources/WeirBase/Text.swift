@@ -35,3 +35,19 @@ public func immortalText(_ text: String) -> weir_str {
     let pointer = immortalCString(text)
     return weir_str(ptr: UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self), len: text.utf8.count)
 }
+
+extension StringProtocol {
+    /// The first place where `part` stands, byte for byte.
+    public func firstPlace(of part: String) -> Range<Index>? {
+        guard !part.isEmpty else { return startIndex..<startIndex }
+        var at = utf8.startIndex
+        while at < utf8.endIndex {
+            if utf8[at...].starts(with: part.utf8) { return at..<utf8.index(at, offsetBy: part.utf8.count) }
+            at = utf8.index(after: at)
+        }
+        return nil
+    }
+
+    /// Whether `part` stands in it, byte for byte.
+    public func holds(_ part: String) -> Bool { firstPlace(of: part) != nil }
+}

@@ -157,6 +157,7 @@ extension UnsafeMutablePointer where Pointee == Client {
                 codec._withUnsafeGuaranteedRef({ $0.closesConnection(frame.pointee.command) })
             {
                 pointee.isFinishing = true
+                for rest in (index + 1)..<count { worker.pointee.frames[rest].replacement?.release() }
                 break
             }
         }
@@ -199,10 +200,10 @@ extension UnsafeMutablePointer where Pointee == Client {
         pointee.isEndOfInput = true
         pointee.connection.tell(UInt32(WEIR_EV_CLIENT_EOF))
         if pointee.event.isClosed { return }
-        // What was asked before the end is answered, unless the client cannot be waiting for it (it may have
-        // closed both halves: a pinned connection must be given back at once).
-        let isPinned = worker.pointee.upstreams._withUnsafeGuaranteedRef { $0.isPinned(pointee.connection) }
-        if isPinned || (pointee.ledgerFirst == nil && pointee.output.isEmpty) {
+        // What was asked before the end is answered, unless that may take for ever (the client may have closed both
+        // halves, and then nobody waits for what BLPOP would take out of its list).
+        let mayBlock = worker.pointee.upstreams._withUnsafeGuaranteedRef { $0.mayBlock(pointee.connection) }
+        if mayBlock || (pointee.ledgerFirst == nil && pointee.output.isEmpty) {
             return worker.closeClient(self, .endOfInput)
         }
         pointee.isFinishing = true

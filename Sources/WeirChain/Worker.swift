@@ -50,6 +50,8 @@ open class UpstreamLayer {
     open func clientWritable(_ connection: ChainConnectionRef) {}
     /// The client has an upstream connection of its own.
     open func isPinned(_ connection: ChainConnectionRef) -> Bool { false }
+    /// A request of the client is at an upstream that may keep it for ever.
+    open func mayBlock(_ connection: ChainConnectionRef) -> Bool { false }
     /// Opens a target for `weir_host.target_open` with a reference to an upstream.
     open func open(_ plan: AnyObject, address: String, connection: ChainConnectionRef?, isExclusive: Bool) -> Target? { nil }
     /// Facts about a connection ("user", "db", …) for `weir_host.conn_attr`.

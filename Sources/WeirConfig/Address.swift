@@ -1,5 +1,6 @@
 // "host:port" taken apart: 127.0.0.1:6379, [::1]:6379, redis.internal:6379. Looks nothing up.
 
+import WeirBase
 import Glibc
 
 /// A host or IP address with a port.
@@ -52,7 +53,7 @@ public struct Address: Sendable, Equatable, Hashable {
 
     private static func parse(_ text: String) -> Result<Address, Failure> {
         if text.isEmpty { return .failure(Failure(message: "the address is empty", hint: "write host:port")) }
-        guard !text.contains("://") else {
+        guard !text.holds("://") else {
             return .failure(Failure(message: "an address has no scheme", hint: "write host:port"))
         }
         guard let colon = text.lastIndex(of: ":"), !(text.hasPrefix("[") && text.hasSuffix("]")) else {

@@ -3,6 +3,8 @@
 // Weir has one level. A directive for the targets `shotover` or `weir` counts more than a bare level; others name
 // modules that do not exist here and are ignored.
 
+import WeirBase
+
 enum LogLevel {
     static let names = ["trace", "debug", "info", "warn", "error", "off"]
 
@@ -50,7 +52,7 @@ enum LogLevel {
 
     /// `shotover::sources`, `weir`, `target[span]`: a target without a level means all of it.
     private static func isTarget(_ word: String) -> Bool {
-        word.contains("::") || word.contains("[") || word == "shotover" || word == "weir"
+        word.holds("::") || word.contains("[") || word == "shotover" || word == "weir"
     }
 
     private static func trimmed(_ text: Substring) -> String {

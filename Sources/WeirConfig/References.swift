@@ -3,6 +3,8 @@
 // A replaced value stays text and remembers its reference; where a schema wants a number or a bool, the text is
 // read as one. Messages show the reference, never what it stood for.
 
+import WeirBase
+
 /// Where references are looked up.
 public struct ReferenceLookup {
     let environment: (String) -> String?
@@ -46,8 +48,8 @@ public struct ReferenceLookup {
     {
         let isWhole = text.hasPrefix("${") && text.hasSuffix("}")
         let inner = isWhole ? String(text.dropFirst(2).dropLast()) : ""
-        guard isWhole, !inner.contains("${") else {
-            let isMeant = text.contains("${env:") || text.contains("${file:") || text.hasPrefix("${")
+        guard isWhole, !inner.holds("${") else {
+            let isMeant = text.holds("${env:") || text.holds("${file:") || text.hasPrefix("${")
             if isMeant {
                 diagnostics.error(
                     .badReference, at: node.range, "a reference must be the whole value",

@@ -4,6 +4,8 @@
 // names), upstreams without credentials. Sub-chains, upstreams and positions are collected on the way.
 // Knows nothing of catalogs or of where values go afterwards.
 
+import WeirBase
+
 struct SchemaValidator {
     /// Where a value stands.
     struct Place {
@@ -207,7 +209,7 @@ struct SchemaValidator {
         var hint: String?
         if value.reference == nil {
             switch value.value {
-            case .text(let text) where expected.contains("number"):
+            case .text(let text) where expected.holds("number"):
                 if case .int = PlainScalar.resolve(text) { hint = "write it without quotes" }
             case .text(let text) where expected == "true or false":
                 let word = text.lowercased()

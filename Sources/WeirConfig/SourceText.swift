@@ -4,6 +4,8 @@
 // A line that is shown to people never carries a secret: values behind keys such as `password` are masked.
 // Knows nothing of YAML, nodes or schemas.
 
+import WeirBase
+
 /// A place in a file: line and column, both from 1.
 public struct SourcePosition: Sendable, Equatable, Hashable, Comparable {
     public let line: Int
@@ -127,7 +129,7 @@ enum SecretMask {
     /// of the mistake.
     static func covers(key: String) -> Bool {
         let lower = key.lowercased()
-        if words.contains(where: { lower.contains($0) }) { return true }
+        if words.contains(where: { lower.holds($0) }) { return true }
         guard (6...10).contains(lower.utf8.count) else { return false }
         return NearestWord.editDistance(lower, "password") <= 2
     }

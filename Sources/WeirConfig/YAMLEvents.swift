@@ -3,6 +3,7 @@
 // The only file that knows libyaml. The text was checked before (TextCheck): bounded, UTF-8, no NUL.
 // libyaml keeps its own stacks on the heap; it does not recurse.
 
+import WeirBase
 import CYAML
 
 enum YAMLEvents {
@@ -104,7 +105,7 @@ enum YAMLEvents {
     }
 
     private static func hint(_ problem: String, _ line: String) -> String? {
-        if line.contains("${") { return "inside { } or [ ] a reference such as ${env:NAME} must stand in quotes" }
+        if line.holds("${") { return "inside { } or [ ] a reference such as ${env:NAME} must stand in quotes" }
         switch problem {
         case "mapping values are not allowed in this context":
             return "put a text with ': ' in quotes, and let all keys of one map begin in the same column"

@@ -82,12 +82,12 @@ public enum PluginLoader {
         let text = dlerror().map { String(cString: $0) } ?? "no reason was given"
         let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
         let rest = parts.count > 1 ? parts[1] : ""
-        if parts[0] != real, rest.contains("cannot open shared object file") {
+        if parts[0] != real, rest.holds("cannot open shared object file") {
             return PluginError(
                 .pluginLoadFailed, path: path, "the library '\(parts[0])' that it needs was not found",
                 hint: "install it, or link it into the plugin")
         }
-        if let range = text.firstRange(of: "undefined symbol: ") {
+        if let range = text.firstPlace(of: "undefined symbol: ") {
             let symbol = text[range.upperBound...].prefix { $0 != "," && $0 != " " }
             return PluginError(
                 .pluginLoadFailed, path: path,

@@ -23,6 +23,8 @@ public enum SessionEffect: UInt8, Sendable, CaseIterable {
     case scriptDebug
     /// Turns the connection into something else (MONITOR, SYNC): `CommandTable.refusal` has the words.
     case refused
+    /// Is there to end or to look at what others wait for (SCRIPT KILL): must not queue behind it.
+    case overtaking
 }
 
 /// One row of the command table.

@@ -13,7 +13,7 @@ WRITE, READ, BLOCKING, PUBSUB, ADMIN, SCRIPT, CONNECTION, TXN, SCHEMA = (1 << i 
 # In the order of SessionEffect's raw values.
 EFFECTS = """none multi exec discard watch unwatch subscribe patternSubscribe shardSubscribe unsubscribe
 patternUnsubscribe shardUnsubscribe blocking blockingIfOption wait select auth hello reset quit clientSetname
-clientSetinfo clientTracking clientReply clientIdentity readonlyMode scriptDebug refused""".split()
+clientSetinfo clientTracking clientReply clientIdentity readonlyMode scriptDebug refused overtaking""".split()
 
 EFFECT_OF = {}
 for effect, names in {
@@ -26,6 +26,7 @@ for effect, names in {
     "clientIdentity": """CLIENT|ID CLIENT|INFO CLIENT|GETNAME CLIENT|NO-EVICT CLIENT|NO-TOUCH CLIENT|CACHING
         CLIENT|TRACKINGINFO CLIENT|GETREDIR CLIENT|CAPA CLIENT|IMPORT-SOURCE""",
     "readonlyMode": "ASKING READONLY READWRITE", "scriptDebug": "SCRIPT|DEBUG",
+    "overtaking": "SCRIPT|KILL FUNCTION|KILL FUNCTION|STATS SHUTDOWN",
     "refused": "MONITOR SYNC PSYNC REPLCONF CLUSTER|SYNCSLOTS",
 }.items():
     for name in names.split():

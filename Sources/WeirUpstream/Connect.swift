@@ -84,7 +84,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let reply = Array(UnsafeRawBufferPointer(start: base + frame.offset, count: frame.byteCount))
         Log.warn("upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
         refuseAll(reply)
-        attemptFailed("refused the greeting")
+        // What a client has asked for (a database, a user) says nothing of the server.
+        attemptFailed("refused the greeting", isOfServer: pointee.lane.pointee.key == LaneKey())
         return false
     }
 
@@ -103,7 +104,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     // MARK: going down
 
     /// An attempt to connect did not succeed: nothing was sent.
-    func attemptFailed(_ reason: String) {
+    /// - Parameter isOfServer: it tells that the server is not to be reached there.
+    func attemptFailed(_ reason: String, isOfServer: Bool = true) {
         let target = self.target
         let worker = self.worker
         closeSocket()
@@ -111,7 +113,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.failureCount &+= 1
         pointee.nextAttempt = worker.pointee.head.now_ns &+ target.backoff(pointee.failureCount)
         target.connectFailures.pointee &+= 1
-        target.noteUnreachable(reason)
+        if isOfServer { target.noteUnreachable(reason) }
         if pointee.first == nil, !pointee.isShared { target.discard(self) }
     }
 
@@ -119,8 +121,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     func lost(_ reason: String) {
         let target = self.target
         let worker = self.worker
-        let wasReady = pointee.state == .ready
-        if !wasReady { return attemptFailed(reason) }
+        if pointee.state != .ready { return attemptFailed(reason) }
         closeSocket()
         pointee.state = .down
         target.losses.pointee &+= 1
@@ -128,11 +129,13 @@ extension UnsafeMutablePointer where Pointee == Connection {
             Log.warn("upstream.lost", ["upstream": target.name, "reason": reason])
         }
         let text = "upstream \(target.name) \(reason) before it answered; the command may have been executed"
+        var hasLostState = false
         withText(text) { text in
             while let request = oldestSent {
                 _ = popFirst()
                 let route = Route.of(request)
-                if Route.isSubscription(request) { route.subscriptionAnswered() }
+                route.failed(request)
+                if !pointee.isShared { hasLostState = hasLostState || Route.shapesSession(request) }
                 worker.refuse(request, weir_status(WEIR_E_UNAVAILABLE), text)
                 route.answered()
             }
@@ -147,26 +150,32 @@ extension UnsafeMutablePointer where Pointee == Connection {
         if pointee.isShared {
             if pointee.firstUnsent != nil { connectIfDue() }
         } else {
-            ownerLoses()
+            ownerLoses(hasLostState)
         }
     }
 
     /// A connection of one client is gone: what the server kept for the client is gone with it.
-    private func ownerLoses() {
+    /// - Parameter hasLostState: a request that was to change the state is among what was lost.
+    private func ownerLoses(_ hasLostState: Bool) {
         let worker = self.worker
         guard let route = pointee.route else { return target.discard(self) }
         pointee.route = nil
         route.pointee.pinned = nil
-        let hadState = !route.pointee.session.isPlain
+        let hadState = hasLostState || !route.pointee.session.isPlain
+        var unsent = MessageQueue()
         while let request = popFirst() {
             route.pointee.inFlight &-= 1
             if hadState {
                 worker.refuse(
-                    request, weir_status(WEIR_E_UNAVAILABLE), "the upstream connection of this client was lost", flags: WEIR_M_UNSENT)
+                    request, weir_status(WEIR_E_UNAVAILABLE), "the upstream connection of this client was lost",
+                    flags: WEIR_M_UNSENT)
             } else {
-                route.pointee.waiting.append(request)
+                unsent.append(request)
             }
         }
+        // Before whatever has been waiting behind them.
+        while let request = route.pointee.waiting.popFirst() { unsent.append(request) }
+        route.pointee.waiting = unsent
         if hadState { route.endClient() }
         route.reset()
         route.due()
@@ -178,12 +187,13 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let worker = self.worker
         while let request = popFirst() {
             let route = Route.of(request)
-            let response = reply.withUnsafeBytes {
-                worker.makeResponse(to: request, copying: $0, flags: WEIR_M_ERROR | WEIR_M_UNSENT)
-            }
+            if Route.isSubscription(request) { route.subscriptionAnswered() }
             if request.has(WEIR_M_NO_REPLY) {
-                response.end()
+                worker.abandon(request)
             } else {
+                let response = reply.withUnsafeBytes {
+                    worker.makeResponse(to: request, copying: $0, flags: WEIR_M_ERROR | WEIR_M_UNSENT)
+                }
                 route.learn(request, response)
                 response.pointee.disposition = .moved
                 worker.pointee.moves.append(response)
@@ -199,15 +209,23 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let worker = self.worker
         let target = self.target
         let limit = target.plan.connectNanoseconds
+        var hasLostState = false
         while let request = pointee.first, request == pointee.firstUnsent, now &- request.pointee.sentNanoseconds > limit {
             _ = popFirst()
             pointee.queuedByteCount &-= request.byteCount
             let route = Route.of(request)
-            if Route.isSubscription(request) { route.subscriptionAnswered() }
+            route.failed(request)
+            hasLostState = hasLostState || Route.shapesSession(request)
             withText("upstream \(target.name) is not reachable: \(target.lastFailure); nothing was sent") {
                 worker.refuse(request, weir_status(WEIR_E_UNAVAILABLE), $0, flags: WEIR_M_UNSENT)
             }
-            route.pointee.isChanging = false
+            route.answered()
+        }
+        guard hasLostState, !pointee.isShared else { return }
+        while let request = popFirst() {
+            pointee.queuedByteCount &-= request.byteCount
+            let route = Route.of(request)
+            route.refuseBehind(request)
             route.answered()
         }
     }
@@ -235,11 +253,22 @@ extension UnsafeMutablePointer where Pointee == Connection {
             failOverdue(now)
             if pointee.first != nil {
                 connectIfDue()
-            } else if !pointee.isShared, pointee.route == nil {
+            } else if pointee.isShared ? pointee.isDetached && pointee.sharerCount == 0 : pointee.route == nil {
                 target.discard(self)
             }
-        case .ready: checkAnswers(now)
+        case .ready:
+            if pointee.isShared { leaveIfSlow(now) }
+            checkAnswers(now)
         case .dead: break
+        }
+    }
+
+    /// An answer that takes long (a script, a huge range) holds up whoever shares the connection: only those in flight wait.
+    private func leaveIfSlow(_ now: UInt64) {
+        if pointee.isDetached {
+            if pointee.first == nil, pointee.sharerCount == 0 { target.discard(self) }
+        } else if let head = oldestSent, now &- head.pointee.sentNanoseconds > Connection.slowNanoseconds {
+            target.detach(self)
         }
     }
 

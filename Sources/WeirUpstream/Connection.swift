@@ -18,11 +18,18 @@ import WeirWire
 typealias ConnectionRef = UnsafeMutablePointer<Connection>
 
 struct Connection {
+    /// After waiting so long for an answer, a shared connection is left to those who are in flight on it.
+    static let slowNanoseconds: UInt64 = 200_000_000
+
     enum State: UInt8 { case down, resolving, connecting, greeting, ready, dead }
 
     var event = EventSource(kind: .upstream)
     var state = State.down
     var isShared: Bool
+    /// Shared, but somebody has waited long for an answer on it: only those who are in flight on it stay.
+    var isDetached = false
+    /// Routes that stay with it.
+    var sharerCount = 0
     var isDirty = false
     var isWriteWatched = false
     var descriptor: Int32 = -1
@@ -102,7 +109,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// Writes what the socket takes.
     func flush() {
         guard pointee.state == .ready else {
-            if pointee.state == .down, pointee.isShared { connectIfDue() }
+            if pointee.state == .down { connectIfDue() }
             return
         }
         let worker = self.worker
@@ -134,7 +141,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
             left &-= message.byteCount
             message.pointee.sentNanoseconds = now
             waiting.pointee.observe(now &- message.pointee.head.received_ns)
-            if message.byteCount > 16_384, !message.pointee.keepsBytes { message.releaseBytes() }
+            if message.byteCount > 16_384, !message.pointee.keepsBytes,
+                message.pointee.head.flags & Frame.changesSession == 0
+            {
+                message.releaseBytes()
+            }
             if message.has(WEIR_M_NO_REPLY) { hasOneWay = true }
             pointee.firstUnsent = message.pointee.next
         }

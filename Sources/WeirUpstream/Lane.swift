@@ -17,9 +17,12 @@ struct Lane {
     var idleCount = 0
     /// Routes whose session has this key.
     var routeCount = 0
+    /// Shared connections that were left to those who wait for a slow answer.
+    var detachedCount = 0
     /// Deals clients out to the shared connections.
     var nextShared = 0
 
+    static let maximumDetached = 8
     /// Idle connections that are kept for the next client.
     static let maximumIdle = 32
     /// An idle connection is closed after this time.

@@ -33,6 +33,7 @@ final class RESPTarget: Target {
     let connects: UnsafeMutablePointer<UInt64>
     let connectFailures: UnsafeMutablePointer<UInt64>
     let losses: UnsafeMutablePointer<UInt64>
+    let detaches: UnsafeMutablePointer<UInt64>
     let received: UnsafeMutablePointer<UInt64>
     private let sharedGauge: UnsafeMutablePointer<Int64>
     private let ownGauge: UnsafeMutablePointer<Int64>
@@ -64,6 +65,8 @@ final class RESPTarget: Target {
         connects = counter("weir_upstream_connects_total", "Connections made to the upstream.")
         connectFailures = counter("weir_upstream_connect_failures_total", "Failed attempts to connect to the upstream.")
         losses = counter("weir_upstream_losses_total", "Upstream connections lost while in use.")
+        detaches = counter(
+            "weir_upstream_detached_total", "Shared connections left to those who waited for a slow answer on them.")
         received = counter("weir_upstream_received_bytes_total", "Bytes read from the upstream.")
         func gauge(_ kind: String) -> UnsafeMutablePointer<Int64> {
             metrics.gaugeCell(
@@ -134,6 +137,7 @@ final class RESPTarget: Target {
     }
 
     func free(_ route: RouteRef) {
+        route.share(nil)
         route.pointee.lane.pointee.routeCount -= 1
         layer.routes.give(route)
     }
@@ -192,14 +196,13 @@ final class RESPTarget: Target {
             return idle
         }
         guard ownCount < plan.maximumPinnedCount else { return nil }
-        let connection = makeConnection(lane, isShared: false)
-        connection.connectIfDue()
-        return connection
+        // It connects when the request that it was made for is flushed.
+        return makeConnection(lane, isShared: false)
     }
 
-    /// A client does not need its own connection any more; its session is that of `lane`.
-    func giveBack(_ connection: ConnectionRef, _ lane: LaneRef) {
-        connection.pointee.lane = lane
+    /// A client does not need its own connection any more; its session is plain.
+    func giveBack(_ connection: ConnectionRef) {
+        let lane = connection.pointee.lane
         connection.pointee.lastProgress = worker.pointee.head.now_ns
         guard connection.pointee.state == .ready, connection.pointee.first == nil,
             lane.pointee.idleCount < Lane.maximumIdle
@@ -207,6 +210,18 @@ final class RESPTarget: Target {
         connection.pointee.nextIdle = lane.pointee.idle
         lane.pointee.idle = connection
         lane.pointee.idleCount += 1
+    }
+
+    /// Somebody has waited long on a shared connection: the others get a fresh one.
+    func detach(_ connection: ConnectionRef) {
+        let lane = connection.pointee.lane
+        guard lane.pointee.detachedCount < Lane.maximumDetached else { return }
+        for index in 0..<lane.pointee.sharedCount where lane.pointee.shared[index] == connection {
+            lane.pointee.shared[index] = nil
+            lane.pointee.detachedCount += 1
+            connection.pointee.isDetached = true
+            detaches.pointee &+= 1
+        }
     }
 
     private func makeConnection(_ lane: LaneRef, isShared: Bool) -> ConnectionRef {
@@ -225,7 +240,12 @@ final class RESPTarget: Target {
     /// Closes and frees a connection. Requests that it still has are given up: their clients have gone.
     func discard(_ connection: ConnectionRef) {
         guard connection.pointee.state != .dead else { return }
+        if let route = connection.pointee.route {
+            route.pointee.pinned = nil
+            connection.pointee.route = nil
+        }
         let lane = connection.pointee.lane
+        if connection.pointee.isDetached { lane.pointee.detachedCount -= 1 }
         if connection.pointee.isShared {
             for index in 0..<lane.pointee.sharedCount where lane.pointee.shared[index] == connection {
                 lane.pointee.shared[index] = nil
@@ -237,6 +257,7 @@ final class RESPTarget: Target {
         connection.pointee.state = .dead
         while let request = connection.popFirst() {
             let route = Route.of(request)
+            route.pointee.isChanging = false
             worker.refuse(request, weir_status(WEIR_E_CANCELLED), "the upstream connection was closed")
             route.answered()
         }

@@ -101,6 +101,19 @@ public final class RESPUpstreams: UpstreamLayer {
         return false
     }
 
+    public override func mayBlock(_ connection: ChainConnectionRef) -> Bool {
+        var route = connection.pointee.routes?.assumingMemoryBound(to: Route.self)
+        while let current = route {
+            var request = current.pointee.pinned?.pointee.first
+            while let message = request {
+                if Route.mayBlock(message) { return true }
+                request = message.pointee.next
+            }
+            route = current.pointee.next
+        }
+        return false
+    }
+
     public override func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str { weir_str() }
 
     public override func session(_ connection: ChainConnectionRef) -> UnsafeRawPointer? {

@@ -32,6 +32,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         while index < count {
             let frame = frames + index
             index &+= 1
+            if oldestSent?.has(WEIR_M_NO_REPLY) == true { endOneWay() }
             if frame.pointee.kind == UInt16(WEIR_PUSH) || pointee.route?.pointee.mayBePushed == true {
                 deliver(answers, &gathered)
                 if !takeFromSubscriber(frame.pointee, slab, base) { return false }

@@ -31,6 +31,8 @@ struct Route {
     var inFlight: Int32 = 0
     /// A request that decides about the lane is in flight.
     var isChanging = false
+    /// Everything that waits was sent behind a request that was refused.
+    var refusesWaiting = false
     var isDue = false
     var isGone = false
     /// Subscribing or un-subscribing requests in flight, and confirmations that the oldest is owed.
@@ -89,7 +91,7 @@ extension UnsafeMutablePointer where Pointee == Route {
     func submit(_ message: MessageRef) {
         if pointee.pinned == nil, message.pointee.head.flags & Frame.changesSession == 0,
             pointee.inFlight < pointee.window, pointee.waiting.isEmpty, !pointee.isChanging,
-            let shared = pointee.shared
+            let shared = pointee.shared, !shared.pointee.isDetached
         {
             send(message, on: shared)
         } else {
@@ -132,6 +134,7 @@ extension UnsafeMutablePointer where Pointee == Route {
         case .none, .exec, .discard, .unwatch, .clientSetinfo: return placeShared(message)
         case .blockingIfOption:
             return CommandTable.blocks(message.pointee.command, message.wireBytes) ? placeOnOwn(message, effect) : placeShared(message)
+        case .overtaking: return placeOvertaking(message)
         case .select: return placeSelect(message)
         case .hello: return placeHello(message)
         default: return placeOnOwn(message, effect)
@@ -140,15 +143,32 @@ extension UnsafeMutablePointer where Pointee == Route {
 
     private func placeShared(_ message: MessageRef) -> Bool {
         guard pointee.inFlight < pointee.window, !isHeldBack else { return false }
-        let connection: ConnectionRef
-        if let shared = pointee.shared {
-            connection = shared
-        } else {
-            connection = target.sharedConnection(pointee.lane)
-            pointee.shared = connection
-        }
+        if pointee.inFlight == 0, pointee.shared?.pointee.isDetached == true { share(nil) }
+        let connection = pointee.shared ?? target.sharedConnection(pointee.lane)
+        share(connection)
         send(message, on: connection)
         return true
+    }
+
+    /// Stays with a shared connection from now on, or with none.
+    func share(_ connection: ConnectionRef?) {
+        if pointee.shared == connection { return }
+        pointee.shared?.pointee.sharerCount -= 1
+        connection?.pointee.sharerCount += 1
+        pointee.shared = connection
+    }
+
+    /// A command that ends what others wait for goes over a connection where nobody waits. It concerns the server, not a
+    /// database: without a SELECT before it, which a busy server would refuse.
+    private func placeOvertaking(_ message: MessageRef) -> Bool {
+        guard pointee.inFlight == 0 else { return placeShared(message) }
+        var key = pointee.session.key
+        key.database = 0
+        guard let lane = target.lane(key), let own = target.ownConnection(lane) else { return placeShared(message) }
+        own.pointee.route = self
+        pointee.pinned = own
+        pointee.isChanging = true
+        return placePinned(message, .overtaking, own)
     }
 
     /// The client does not read its answers: nothing more is asked for on a shared connection.
@@ -159,6 +179,12 @@ extension UnsafeMutablePointer where Pointee == Route {
         guard let own = target.ownConnection(pointee.lane) else {
             message.pointee.worker.refuse(
                 message, weir_status(WEIR_E_FULL), "max number of upstream connections reached", flags: WEIR_M_UNSENT)
+            if Route.shapesSession(message) {
+                // What was read together with it was meant for its session; `proceed` refuses that.
+                pointee.isChanging = true
+                pointee.refusesWaiting = true
+                due()
+            }
             return true
         }
         own.pointee.route = self
@@ -279,12 +305,17 @@ extension UnsafeMutablePointer where Pointee == Route {
             if pointee.inFlight == 0 { target.free(self) }
             return
         }
+        if pointee.refusesWaiting {
+            pointee.refusesWaiting = false
+            pointee.isChanging = false
+            while let message = pointee.waiting.popFirst() { refuseBehind(message) }
+        }
         if pointee.inFlight == 0, let pinned = pointee.pinned, pointee.session.isPlain, pointee.subscriptionsInFlight == 0 {
             let next = pointee.waiting.first.map { Route.effect($0) } ?? SessionEffect.none
             if !next.needsOwnConnection {
                 pointee.pinned = nil
                 pinned.pointee.route = nil
-                target.giveBack(pinned, pointee.lane)
+                target.giveBack(pinned)
             }
         }
         while !pointee.isChanging, let message = pointee.waiting.popFirst() {

@@ -33,6 +33,9 @@ extension UnsafeMutablePointer where Pointee == Route {
         case .clientTracking: if !isError { pointee.session.isTracking = SessionArguments.isOn(2, request) }
         case .clientIdentity, .readonlyMode, .scriptDebug, .wait: pointee.session.isSticky = true
         case .select, .hello, .auth: learnLane(effect, request, isError)
+        case .overtaking:
+            pointee.isChanging = false
+            due()
         default: break
         }
         if isError { noteError(response) }
@@ -76,7 +79,8 @@ extension UnsafeMutablePointer where Pointee == Route {
         lane.pointee.routeCount += 1
         pointee.lane.pointee.routeCount -= 1
         pointee.lane = lane
-        pointee.shared = nil
+        pointee.pinned?.pointee.lane = lane
+        share(nil)
     }
 
     /// NOAUTH tells that the server wants a password: clients without one get the smaller limits.

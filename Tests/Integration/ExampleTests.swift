@@ -69,10 +69,10 @@ extension Integration {
             let command = try buildCommand(place)
             let built = try run(command, within: 500, folder: place)
             try #require(built.status == 0, "\(built.output.suffix(3000))")
-            let library = try #require(library(below: place), "nothing was built")
+            let library = try #require(findLibrary(below: place), "nothing was built")
             let info = try run([weir, "plugins", "info", library])
             #expect(info.status == 0, "\(info.output)")
-            let transform = try #require(transformName(place))
+            let transform = try #require(try transformName(place))
             let redis = try RedisServer()
             var topology = Topology(port: try freePort(), upstream: redis.port)
             topology.extra = "plugins: [\"\(library)\"]"
@@ -93,7 +93,7 @@ extension Integration {
             throw Failure("the template has no build.sh, Makefile or Package.swift")
         }
 
-        private func library(below place: String) -> String? {
+        private func findLibrary(below place: String) -> String? {
             let all = FileManager.default.enumerator(atPath: place)?.allObjects as? [String] ?? []
             return all.filter { $0.hasSuffix(".so") }.sorted { $0.count < $1.count }.first.map { "\(place)/\($0)" }
         }

@@ -1,24 +1,31 @@
-// Closures on their way through the host: timers, posts, blocking work. Each is an object whose one reference
-// the host carries as `ctx`; it keeps the site's tables alive, so a late call finds them.
+// Closures on their way through the host: timers, posts, blocking work. The host carries an object as `ctx`. Posts and
+// blocking work own themselves and keep the site's tables alive, so a late call finds them; timers are the site's.
 
 import CWeir
 
-/// A call of a closure, some time later.
+/// A call of a closure, some time later. Those that are still to come are in a list of their site, which owns them
+/// and cancels them when the site stops.
 public final class Timer {
-    private let home: Home
+    private unowned let home: Home
     private var body: (() -> Void)?
     private var number: UInt64 = 0
+    private var next: Timer?
+    private unowned(unsafe) var previous: Timer?
 
     init(home: Home, delayNanoseconds: UInt64, _ body: @escaping () -> Void) {
         self.home = home
         self.body = body
+        next = home.firstTimer
+        next?.previous = self
+        home.firstTimer = self
         let worker = home.worker
         number = worker.host.pointee.timer(
             worker.raw, delayNanoseconds,
             { context in
                 guard let context else { return }
-                Unmanaged<Timer>.fromOpaque(context).takeRetainedValue().fire()
-            }, Unmanaged.passRetained(self).toOpaque())
+                // Safe: the list owns it until it fires or is cancelled.
+                Unmanaged<Timer>.fromOpaque(context).takeUnretainedValue().fire()
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     /// Whether it is still to come.
@@ -26,17 +33,28 @@ public final class Timer {
 
     /// It will not fire. After it has fired, or a second time, this does nothing.
     public func cancel() {
-        guard body != nil else { return }
-        body = nil
+        guard let body else { return }
         home.worker.host.pointee.cancel(home.worker.raw, number)
-        // The host forgets its reference with the timer.
-        Unmanaged.passUnretained(self).release()
+        self.body = nil
+        leave()
+        // What it holds goes last: that may be a transform, whose deinit may cancel other timers.
+        withExtendedLifetime(body) {}
     }
 
     private func fire() {
         guard let body else { return }
         self.body = nil
-        if !home.isStopped { body() }
+        leave()
+        body()
+    }
+
+    /// Out of the list; the last reference to it may go with this.
+    private func leave() {
+        let following = next
+        next = nil
+        following?.previous = previous
+        if let previous { previous.next = following } else { home.firstTimer = following }
+        previous = nil
     }
 }
 

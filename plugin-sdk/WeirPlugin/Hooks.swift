@@ -70,6 +70,7 @@ enum Hooks {
                 out.pointee = Unmanaged.passRetained(instance).toOpaque()
                 return Status.ok.rawValue
             } catch {
+                home.stop()
                 return explain(error, home.worker)
             }
         }
@@ -77,10 +78,9 @@ enum Hooks {
     static let workerStop: @convention(c) (UnsafeMutableRawPointer?) -> Void = { state in
         guard let state else { return }
         let home = Unmanaged<Instance>.fromOpaque(state)._withUnsafeGuaranteedRef { $0.home }
-        home.isStopped = true
         // The transform goes first, and may still use its worker while it does.
         Unmanaged<Instance>.fromOpaque(state).release()
-        home.listeners = []
+        home.stop()
     }
 
     static let connectionOpen:

@@ -21,8 +21,10 @@ struct Environment {
 /// Owns an `Environment`. Retained by what is alive of the site on the worker.
 final class Home {
     let environment: UnsafeMutablePointer<Environment>
-    /// worker_stop was called: timers of the author fire no more.
-    var isStopped = false
+    /// worker_stop was called: nothing that the author asked for earlier is called any more.
+    private(set) var isStopped = false
+    /// Timers that are still to come.
+    var firstTimer: Timer?
     /// Who hears of targets; they go with the site, for their targets do.
     var listeners: [TargetListener] = []
     /// Made when asynchronous code is first used.
@@ -43,6 +45,13 @@ final class Home {
                 resp: resp?.assumingMemoryBound(to: weir_resp_v1.self),
                 metrics: metrics?.assumingMemoryBound(to: weir_metrics_v1.self),
                 spill: spill, gaugeSpill: gaugeSpill, home: .passUnretained(self)))
+    }
+
+    /// The site stops: its timers are cancelled, its targets heard no more.
+    func stop() {
+        isStopped = true
+        while let timer = firstTimer { timer.cancel() }
+        listeners = []
     }
 
     deinit {
