@@ -148,7 +148,8 @@ extension Integration {
             try client.send(raw: command + "\r\n")
             let text = try client.receive().errorText?.uppercased() ?? ""
             let subject = command == "MONITOR" ? "MONITOR" : "REPLICATION"
-            #expect(text.contains(subject) && text.contains("REFUSED"), "the error '\(text)' does not say what is refused")
+            #expect(
+                text.contains(subject) && text.contains("REFUSED"), "the error '\(text)' does not say what is refused")
             try rig.expectHealthy()
         }
 
