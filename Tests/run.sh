@@ -61,7 +61,7 @@ step() {
         count 0 1 0
         grep -E 'error|warning' "$log" | sort -u | head -40
         tail -15 "$log"
-        echo "$name: FAILED ($*)"
+        echo "$name: FAILED"
         return 1
     fi
 }
@@ -71,7 +71,7 @@ step() {
 swift_tests() {
     local name=$1 log="$logs/$1"
     shift
-    swift test "${flags[@]}" --disable-xctest "$@" 2>&1 | tee "$log" | progress
+    timeout -k 10 1200 swift test "${flags[@]}" --disable-xctest "$@" 2>&1 | tee "$log" | progress
     local total bad skips
     total=$(sed -n 's/.*Test run with \([0-9]*\) tests\{0,1\} .*/\1/p' "$log" | tail -1)
     if [ -z "$total" ]; then
@@ -81,9 +81,8 @@ swift_tests() {
         return 1
     fi
     bad=$(grep -cE '^. Test .* failed after [0-9.]+ seconds' "$log")
-    skips=$(grep -cE '^. Test .* skipped' "$log")
-    # A suite that is skipped whole names none of its tests, but they stand in the total of the run.
-    grep -E '^. (Test|Suite) .* skipped' "$log" | sed 's/^. /  skipped: /' | sort | uniq
+    skips=$(grep -cE '^. Test .* skipped(: ".*"|\.)$' "$log")
+    grep -E '^. (Test|Suite) .* skipped(: ".*"|\.)$' "$log" | sed 's/^. /  /' | sort | uniq
     [ "$bad" -eq 0 ] && grep -qE '^. Test run with .* failed' "$log" && bad=1
     count $((total - bad - skips)) "$bad" "$skips"
     echo "$name: $((total - bad - skips)) passed, $bad failed, $skips skipped"

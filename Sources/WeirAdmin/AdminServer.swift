@@ -37,7 +37,7 @@ public final class AdminServer: Sendable {
         guard let driver = EpollDriver(maximumEventCount: AdminLoop.maximumConnectionCount + 1) else {
             throw .cannotListen(text, number: EMFILE)
         }
-        let listener = AdminListener.open(text)
+        let listener = driver.listenAlone(wanted, backlog: 64)
         guard listener >= 0 else { throw .cannotListen(text, number: -listener) }
         address = driver.localAddress(listener).description
         state = LoopState(
@@ -114,34 +114,6 @@ private func runLoop(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPo
     guard let argument else { return nil }
     Unmanaged<LoopState>.fromOpaque(argument).takeRetainedValue().run()
     return nil
-}
-
-/// Opens the listening socket: unlike the driver's listeners its port is not shared (no SO_REUSEPORT).
-private enum AdminListener {
-    /// A descriptor, or a negative errno.
-    static func open(_ text: String) -> Int32 {
-        guard let colon = text.lastIndex(of: ":") else { return -EINVAL }
-        let host = text[..<colon].filter { $0 != "[" && $0 != "]" }
-        var hints = addrinfo()
-        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(text[text.index(after: colon)...]), &hints, &found) == 0, let found else {
-            return -EINVAL
-        }
-        defer { freeaddrinfo(found) }
-        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        let descriptor = socket(found.pointee.ai_family, kind, 0)
-        guard descriptor >= 0 else { return -weir_errno() }
-        var yes: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard bind(descriptor, found.pointee.ai_addr, found.pointee.ai_addrlen) == 0, listen(descriptor, 64) == 0 else {
-            let number = weir_errno()
-            close(descriptor)
-            return -number
-        }
-        return descriptor
-    }
 }
 
 extension SocketAddress {

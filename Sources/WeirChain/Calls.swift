@@ -253,6 +253,8 @@ enum Flow {
                     site: Unmanaged.passUnretained(site), reference: reference, address: address,
                     target: Unmanaged.passUnretained(target)))
         }
+        target.openedBy = site
+        target.opened()
         out?.pointee = target.handle.handle
         return weir_status(WEIR_OK)
     }

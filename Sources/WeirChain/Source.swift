@@ -309,8 +309,22 @@ extension UnsafeMutablePointer where Pointee == Client {
         codec.restrict(&pointee.decoder, isRestricted)
     }
 
-    /// The source's server wants authentication: new clients start with the smaller limits.
-    public func restrictNewClients() { pointee.source.pointee.restrictsNewClients = true }
+}
+
+extension UnsafeMutablePointer where Pointee == WorkerCore {
+    /// The server behind a site wants authentication: clients of the site's source start with the smaller limits.
+    /// - Parameter isExempt: whether a client that is connected already has authenticated.
+    public func restrictClients(of site: Site, unless isExempt: (ChainConnectionRef) -> Bool) {
+        for source in pointee.sources
+        where source.pointee.chain.pointee.plan.takeUnretainedValue().sites.contains(where: { $0 === site }) {
+            source.pointee.restrictsNewClients = true
+            var client = source.pointee.firstClient
+            while let current = client {
+                client = current.pointee.next
+                if !isExempt(current.pointee.connection) { current.restrict(true) }
+            }
+        }
+    }
 }
 
 extension UnsafeMutablePointer where Pointee == SourceState {

@@ -30,6 +30,8 @@ extension UnsafeMutablePointer where Pointee == TargetHandle {
 open class Target {
     public let handle: TargetRef
     public let worker: WorkerRef
+    /// The site that opened it; nil for a target that the host made.
+    public internal(set) var openedBy: Site?
     /// The number of opens that share it.
     var openCount = 1
 
@@ -55,6 +57,9 @@ open class Target {
 
     /// True when a request would have to wait for room (`WEIR_SEND_DROP_IF_FULL`).
     open var isFull: Bool { false }
+
+    /// It has been opened; a good time to connect.
+    open func opened() {}
 
     /// Nobody will send here again.
     open func close() {}

@@ -63,6 +63,10 @@ open class Driver {
     /// A descriptor whose connection is made or under way: watch for `writable`, then ask `connectOutcome`.
     open func connect(_ address: SocketAddress) -> Int32 { -ENOSYS }
 
+    /// Opens a listener whose port nobody else has, not even another socket of this process: for what only one may serve, and
+    /// to find out whether a port is taken, which `listen` cannot tell.
+    open func listenAlone(_ address: SocketAddress, backlog: Int32) -> Int32 { -ENOSYS }
+
     /// 0: connected; any errno but EINPROGRESS (positive): failed, told once; EINPROGRESS: neither, yet or any more.
     open func connectOutcome(_ descriptor: Int32) -> Int32 { ENOSYS }
 

@@ -105,10 +105,18 @@ public final class EpollDriver: Driver {
     }
 
     public override func listen(_ address: SocketAddress, backlog: Int32) -> Int32 {
+        listen(address, backlog, isShared: true)
+    }
+
+    public override func listenAlone(_ address: SocketAddress, backlog: Int32) -> Int32 {
+        listen(address, backlog, isShared: false)
+    }
+
+    private func listen(_ address: SocketAddress, _ backlog: Int32, isShared: Bool) -> Int32 {
         let descriptor = openSocket(address)
         guard descriptor >= 0 else { return descriptor }
         setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-        setOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)
+        if isShared { setOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         if address.family == .ipv6 { setOption(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         let bound = address.withNative { CWeirLinux.bind(descriptor, $0, $1) } ?? -1
         guard bound == 0, CWeirLinux.listen(descriptor, backlog) == 0 else {

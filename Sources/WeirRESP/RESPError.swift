@@ -29,6 +29,7 @@ public enum RESPError: UInt8, Error, Sendable, CaseIterable {
     case invalidVerbatim
     case missingLineEnd
     case streamedReply
+    case repeatedAttribute
     case tooDeep
     case tooManyElements
     case tooBigReply
@@ -57,6 +58,7 @@ public enum RESPError: UInt8, Error, Sendable, CaseIterable {
         case .invalidVerbatim: "invalid verbatim string"
         case .missingLineEnd: "CR LF missing"
         case .streamedReply: "streamed replies are not supported"
+        case .repeatedAttribute: "two attributes before one element"
         case .tooDeep: "reply nested too deep"
         case .tooManyElements: "too many elements"
         case .tooBigReply: "reply too big"

@@ -141,10 +141,18 @@ private struct TapeParser {
             case UInt8(ascii: ">"): return emit(weir_item(type: WEIR_T_PUSH, tag: type, count: children))
             case UInt8(ascii: "%"): return emit(weir_item(type: WEIR_T_MAP, tag: type, count: children))
             default:
+                guard !isBehindAttribute else { return false }
                 return emit(weir_item(type: WEIR_T_STRUCT, tag: type, count: 2))
                     && emit(weir_item(type: WEIR_T_MAP, tag: type, count: children))
             }
         }
+    }
+
+    /// The open container is the STRUCT of an attribute, whose second child comes now. Not known, and false, once an
+    /// item had no room.
+    private var isBehindAttribute: Bool {
+        count <= capacity && parent != Self.noParent && Int(items[parent].type) == WEIR_T_STRUCT
+            && items[parent].num == 1
     }
 
     private mutating func line(_ type: UInt8) -> Bool {
@@ -186,16 +194,18 @@ private struct TapeParser {
             items[parent].num -= 1
         }
         if item.count > 0 {
-            guard depth < maximumNesting else { return false }
+            // The STRUCT of an attribute is no level of the wire's.
+            let levels = Int(item.type) == WEIR_T_STRUCT ? 0 : 1
+            guard depth + levels <= maximumNesting else { return false }
             items[index].num = Int64(item.count)
             parent = index
-            depth += 1
+            depth += levels
             return true
         }
         while parent != Self.noParent, items[parent].num == 0 {
             items[parent].next = 0
+            depth -= Int(items[parent].type) == WEIR_T_STRUCT ? 0 : 1
             parent = parent == 0 ? Self.noParent : Int(items[parent].parent)
-            depth -= 1
         }
         return true
     }

@@ -3,7 +3,7 @@
 //
 //   depth 0            the frame: one reply, with attributes before it
 //   depth d            `counts[d]` elements are still to come in the aggregate that is open at that depth
-//   attribute          its 2n elements are an aggregate that its parent does not count
+//   attribute          its 2n elements are an aggregate that its parent does not count; one at most before an element
 //
 // No recursion, and nothing is allocated for an announced count. The open aggregates are counted in place for the first
 // levels; below them a block of `maximumNesting` words holds the counts while such a frame is incomplete, and no longer.
@@ -24,6 +24,8 @@ public struct ReplyDecoder {
     var deep: UnsafeMutablePointer<UInt32>?
     var deepCapacity = 0
     var marker: UInt8 = 0
+    /// The last thing read was an attribute, so its element comes now.
+    var isBehindAttribute = false
 
     public init() {}
 
@@ -100,12 +102,16 @@ extension ReplyDecoder {
                 continue
             }
             let isAttribute = type == UInt8(ascii: "|")
+            if isAttribute, isBehindAttribute { return fail(.repeatedAttribute) }
             switch element(type, base, end, limits) {
             case .incomplete(let least): return suspend(least: least, limits)
             case .failure(let error): return fail(error)
-            case .leaf(let next): offset = next
+            case .leaf(let next):
+                offset = next
+                isBehindAttribute = false
             case .aggregate(let count, let next):
                 offset = next
+                isBehindAttribute = false
                 if depth == 0, !isAttribute { marker = type }
                 // Its elements come first, then what it is an element of goes on.
                 guard push(count, isAttribute: isAttribute, limits) else { return fail(.tooDeep) }
@@ -135,6 +141,7 @@ extension ReplyDecoder {
         }
         if at == offset { return false }
         offset = at
+        isBehindAttribute = false
         top = left | isAttribute
         return true
     }
@@ -165,7 +172,10 @@ extension ReplyDecoder {
         while depth > 0, top & ~Self.attributeBit == 0 {
             let wasAttribute = top & Self.attributeBit != 0
             depth -= 1
-            if wasAttribute { return nil }
+            if wasAttribute {
+                isBehindAttribute = true
+                return nil
+            }
             if depth == 0 { return finish(limits) }
             top &-= 1
         }

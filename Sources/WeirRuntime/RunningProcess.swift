@@ -68,7 +68,22 @@ final class RunningProcess: @unchecked Sendable {
         return server
     }
 
+    /// Workers share the port of a source among themselves; nobody else may have it.
+    private func findTakenPort() -> SourceError? {
+        guard let driver = EpollDriver() else { return SourceError(source: "*", text: "out of file descriptors") }
+        for source in prepared.sources {
+            let descriptor = driver.listenAlone(source.address, backlog: 1)
+            if descriptor < 0 {
+                let reason = String(cString: strerror(-descriptor))
+                return SourceError(source: source.name, text: "cannot listen on \(source.address): \(reason)")
+            }
+            driver.close(descriptor)
+        }
+        return nil
+    }
+
     private func startWorkers() -> SourceError? {
+        if let failure = findTakenPort() { return failure }
         for index in 0..<workerCount {
             let worker = WorkerThread(
                 index: index, count: workerCount, sources: prepared.sources, metrics: metrics)

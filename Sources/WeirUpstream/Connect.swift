@@ -60,7 +60,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.input = InputBuffer()
         pointee.isWriteWatched = false
         watch()
-        let (bytes, count) = target.greeting(pointee.lane.pointee.key)
+        let (bytes, count) = target.greeting(pointee.lane.pointee.key, probes: pointee.isShared)
         pointee.greetingCount = count
         guard count > 0 else { return becomeReady() }
         pointee.state = .greeting
@@ -82,6 +82,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
             return true
         }
         let reply = Array(UnsafeRawBufferPointer(start: base + frame.offset, count: frame.byteCount))
+        if pointee.isShared, pointee.lane.pointee.key == LaneKey(), target.plan.password == nil {
+            // The answer to PING: it does not matter, but for what it tells.
+            if reply.starts(with: "-NOAUTH".utf8) { target.noteAuthentication() }
+            pointee.greetingCount &-= 1
+            return true
+        }
         Log.warn("upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
         refuseAll(reply)
         // What a client has asked for (a database, a user) says nothing of the server.

@@ -142,6 +142,24 @@ final class RESPTarget: Target {
         layer.routes.give(route)
     }
 
+    /// The server wants a password: clients without one get the smaller limits.
+    func noteAuthentication() {
+        guard !wantsAuthentication, let site = openedBy else { return }
+        wantsAuthentication = true
+        worker.restrictClients(of: site) { connection in
+            guard let route = connection.pointee.routes?.assumingMemoryBound(to: Route.self) else { return false }
+            return route.pointee.session.key.identity != 0
+        }
+    }
+
+    /// Connects at once, so that a server that is not there is known before the first client comes, and one that wants a
+    /// password is too.
+    override func opened() {
+        // Safe: the lane of a fresh session always is.
+        let connection = sharedConnection(lane(LaneKey()).unsafelyUnwrapped)
+        connection.connectIfDue()
+    }
+
     func restrictIfNeeded(_ route: RouteRef) {
         if wantsAuthentication { route.pointee.connection?.pointee.client?.restrict(true) }
     }
@@ -329,7 +347,7 @@ final class RESPTarget: Target {
     }
 
     /// What a fresh connection says before anything else, and how many replies that gets.
-    func greeting(_ key: LaneKey) -> ([UInt8], Int) {
+    func greeting(_ key: LaneKey, probes: Bool) -> ([UInt8], Int) {
         var user = plan.user.map { Array($0.utf8) }
         var password = plan.password.map { Array($0.utf8) }
         if key.identity > 0, Int(key.identity) <= identities.count {
@@ -345,6 +363,11 @@ final class RESPTarget: Target {
             count += 1
         } else if let password {
             bytes += Self.command([Array("AUTH".utf8)] + (user.map { [$0] } ?? []) + [password])
+            count += 1
+        }
+        if probes, key == LaneKey(), count == 0 {
+            // Changes nothing; NOAUTH in its answer tells that clients will have to authenticate.
+            bytes += Self.command([Array("PING".utf8)])
             count += 1
         }
         if key.database > 0 {

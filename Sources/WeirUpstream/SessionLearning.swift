@@ -87,10 +87,7 @@ extension UnsafeMutablePointer where Pointee == Route {
     private func noteError(_ response: MessageRef) {
         guard response.byteCount > 7, pointee.session.key.identity == 0 else { return }
         let isNoAuth = response.wireBytes.prefix(7).elementsEqual("-NOAUTH".utf8)
-        guard isNoAuth, let client = pointee.connection?.pointee.client else { return }
-        client.restrict(true)
-        client.restrictNewClients()
-        target.wantsAuthentication = true
+        if isNoAuth { target.noteAuthentication() }
     }
 }
 

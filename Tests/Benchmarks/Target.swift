@@ -39,7 +39,8 @@ struct WeirShape {
     private static func entry(_ id: String, number: Int) throws -> String {
         switch id {
         case "QueryCounter": "QueryCounter: {name: t\(number), counter_name: c\(number)}"
-        case "QueryTypeFilter": "QueryTypeFilter: {name: t\(number), AllowList: [Read, Write, ReadWrite, SchemaChange, PubSubMessage]}"
+        case "QueryTypeFilter":
+            "QueryTypeFilter: {name: t\(number), AllowList: [Read, Write, ReadWrite, SchemaChange, PubSubMessage]}"
         default: "\(id): {name: t\(number)}"
         }
     }

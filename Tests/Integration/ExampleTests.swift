@@ -76,7 +76,7 @@ extension Integration {
             let redis = try RedisServer()
             var topology = Topology(port: try freePort(), upstream: redis.port)
             topology.extra = "plugins: [\"\(library)\"]"
-            topology.sources[0].chain.insert("\(transform): {name: mine}", at: 1)
+            topology.sources[0].chain.insert("\(transform): {name: mine, max_bytes: 64KiB}", at: 1)
             let server = try WeirServer(topology)
             let client = try server.client()
             #expect(try client.call("SET", "k", "v") == .simple("OK"))

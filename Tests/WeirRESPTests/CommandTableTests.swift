@@ -54,7 +54,7 @@ import Testing
             let row = CommandTable.row(number)
             #expect(SessionEffect(rawValue: UInt8(truncatingIfNeeded: row >> 16)) != nil)
         }
-        #expect(SessionEffect.allCases.count == Int(SessionEffect.refused.rawValue) + 1)
+        #expect(SessionEffect.allCases.count == Int(SessionEffect.overtaking.rawValue) + 1)
     }
 
     static let flagsOfCommands: [(String, Int)] = [

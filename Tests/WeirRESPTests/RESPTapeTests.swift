@@ -39,6 +39,7 @@ import Testing
         #expect(dump("|1\r\n+a\r\n:1\r\n+OK\r\n") == "10|[8|[5+a 2:1] 5+OK]")
         #expect(dump("*2\r\n|1\r\n+a\r\n:1\r\n:5\r\n:6\r\n") == "7*[10|[8|[5+a 2:1] 2:5] 2:6]")
         #expect(dump("|0\r\n*0\r\n") == "10|[8| 7*]")
+        #expect(dump("|0\r\n|0\r\n*0\r\n") == nil)
     }
 
     @Test func `numbers are parsed`() {
@@ -67,6 +68,8 @@ import Testing
         let deep = { (n: Int) in String(repeating: "*1\r\n", count: n) + ":1\r\n" }
         #expect(tape(bytes(deep(128))) { _, count in count } == 129)
         #expect(tape(bytes(deep(129))) { _, count in count } == nil)
+        let attributes = String(repeating: "|0\r\n*1\r\n", count: 128) + ":1\r\n"
+        #expect(tape(bytes(attributes)) { _, count in count } == 128 * 3 + 1)
         #expect(tape(bytes(deep(100_000))) { _, count in count } == nil)
     }
 

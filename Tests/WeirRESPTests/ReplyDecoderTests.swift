@@ -9,7 +9,7 @@ import Testing
         "(3492890328409238509324850943850943825024385\r\n", "!5\r\nERR x\r\n", "=6\r\ntxt:ab\r\n",
         "%1\r\n+a\r\n:1\r\n", "~2\r\n:1\r\n:2\r\n", ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n+OK\r\n",
         "|1\r\n+ttl\r\n:3\r\n+OK\r\n", "*2\r\n|1\r\n+a\r\n*2\r\n:1\r\n:2\r\n:5\r\n|0\r\n*0\r\n",
-        "|1\r\n+a\r\n+b\r\n|1\r\n+c\r\n+d\r\n-ERR x\r\n",
+        "|1\r\n+a\r\n+b\r\n-ERR x\r\n|0\r\n:1\r\n", "|1\r\n+a\r\n|0\r\n+b\r\n|1\r\n+c\r\n+d\r\n-ERR x\r\n",
         "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*2\r\n:1\r\n*1\r\n*0\r\n:2\r\n",
         "$?\r\n;4\r\n", "*?\r\n", "$-2\r\n", "$01\r\n", "$1x\r\n", "%-1\r\n", "~-1\r\n", "*x\r\n", "$1\r\nabc",
         "#x\r\n", "#tt\r\n", "_x\r\n", ":\r\n", ":x\r\n", ":12a\r\n", "(\r\n", ",\r\n", "=3\r\nabc\r\n",
@@ -62,6 +62,9 @@ import Testing
         #expect(said("$9999999999999999999\r\n") == "failure invalidLength")
         #expect(said("$1\r\nabc\r\n") == "failure missingLineEnd")
         #expect(said(",1.5\u{1d}\n1\r\n") == "failure invalidNumber")
+        #expect(said("|1\r\n+a\r\n+b\r\n|0\r\n+x\r\n") == "failure repeatedAttribute")
+        #expect(said("*1\r\n|0\r\n|0\r\n+x\r\n") == "failure repeatedAttribute")
+        #expect(said("*2\r\n|0\r\n$1\r\na\r\n|0\r\n+x\r\n") == "*")
         #expect(said("#x\r\n") == "failure invalidBoolean")
         #expect(said("_x\r\n") == "failure invalidNull")
         #expect(said("=4\r\nabcd\r\n") == "failure invalidVerbatim")
@@ -129,8 +132,11 @@ import Testing
             let isPaired = other == 15 || other == 16
             var out = ["*", "~", "%", "|", "*", ">"][other - 13] + "\(n)\r\n"
             for _ in 0..<(isPaired ? 2 * n : n) { out += random(&generator, depth: depth + 1) }
-            if other == 16 { out += random(&generator, depth: depth) }
-            return out
+            guard other == 16 else { return out }
+            while true {  // one attribute only
+                let element = random(&generator, depth: depth)
+                if !element.hasPrefix("|") { return out + element }
+            }
         }
     }
 
