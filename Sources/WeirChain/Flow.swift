@@ -140,13 +140,23 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     list[kept] = message
                     kept &+= 1
                 } else {
-                    message.pointee.disposition = .moved
-                    pointee.moves.append(message)
+                    leave(message)
                 }
             case .moved: break
             }
         }
         return kept
+    }
+
+    /// Hands a message that a hook has passed elsewhere to its target, before the next hook runs: what follows it may go
+    /// to the same place.
+    private func leave(_ message: MessageRef) {
+        message.pointee.disposition = .moved
+        guard pointee.released.isEmpty, let target = message.pointee.target, !message.has(WEIR_M_DEAD) else {
+            return pointee.released.append(message)
+        }
+        message.pointee.target = nil
+        target.object.accept(message)
     }
 
     /// Puts messages that a plugin holds in order, and those behind them, into the queue at a site's exit.
@@ -158,14 +168,17 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         var free = 0
         for position in 0..<count {
             let message = list[position]
-            if message.pointee.disposition == .taken || !queue.pointee.isEmpty {
+            if message.pointee.disposition == .lent, queue.pointee.isEmpty, !pointee.released.isEmpty {
+                // The hook has let go what was held before it.
+                message.pointee.disposition = .moved
+                pointee.released.append(message)
+            } else if message.pointee.disposition == .taken || !queue.pointee.isEmpty {
                 message.pointee.isSequenced = true
                 message.pointee.holds &+= 1
                 if message.pointee.disposition == .lent { message.pointee.disposition = .passing }
                 queue.pointee.append(message)
             } else if message.pointee.disposition == .passing {
-                message.pointee.disposition = .moved
-                pointee.moves.append(message)
+                leave(message)
             } else {
                 list[free] = message
                 free &+= 1
@@ -179,12 +192,12 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         guard let connection = message.pointee.connection, message.pointee.site >= 0,
             let queue = connection.pointee.sequencers.map({ $0 + Int(message.pointee.site) })
         else { return }
-        while let first = queue.pointee.first, first.pointee.disposition != .taken {
+        while let first = queue.pointee.first, first.pointee.disposition != .taken || first.has(WEIR_M_DEAD) {
             _ = queue.pointee.popFirst()
             first.pointee.isSequenced = false
             if first.pointee.disposition == .passing {
                 first.pointee.disposition = .moved
-                pointee.moves.append(first)
+                pointee.released.append(first)
             }
             first.release()
         }
@@ -294,12 +307,13 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             let floor = Int(message.pointee.exchange?.pointee.floor ?? -1)
             let site = Int(message.pointee.site) - 1
             withUnsafeMutablePointer(to: &message) { deliver(connection, $0, 1, from: site, floor: floor) }
+        } else if message.has(WEIR_M_DEAD) {
+            message.pointee.target = nil
+            abandon(message)
         } else if let target = message.pointee.target {
             message.pointee.target = nil
             message.pointee.disposition = .moved
             target.object.accept(message)
-        } else if message.has(WEIR_M_DEAD) {
-            abandon(message)
         } else {
             let site = Int(message.pointee.site) + 1
             withUnsafeMutablePointer(to: &message) { run(connection, $0, 1, from: site) }
@@ -325,7 +339,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// Ends what is under way for a request without an answer: nobody waits, or none was asked for.
     public func abandon(_ request: MessageRef) {
         request.pointee.disposition = .moved
-        if request.has(WEIR_M_NO_REPLY), request.pointee.isOwed, let client = request.pointee.connection?.pointee.client {
+        if request.has(WEIR_M_NO_REPLY), request.pointee.isOwed, let client = request.client {
             client.endedWithoutAnswer(request)
         } else if let operation = request.pointee.operation {
             collectNothing(operation, request, weir_status(WEIR_E_CANCELLED), isUnsent: true)
@@ -364,10 +378,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         request.pointee.holds &+= 1
         let response = errorResponse(
             to: request, weir_status(WEIR_E_TIMEOUT), weir_str("a transform did not answer in time" as StaticString), 0)
-        if let client = request.pointee.connection?.pointee.client {
-            client.answered(response)
-        } else {
-            response.end()
-        }
+        // What waits behind it at the exit of the transform goes on.
+        if request.pointee.isSequenced { drainExit(request) }
+        if let client = request.client { client.answered(response) } else { response.end() }
     }
 }

@@ -109,6 +109,9 @@ extension UnsafeMutablePointer where Pointee == Message {
         self = UnsafeMutableRawPointer(handle).assumingMemoryBound(to: Message.self)
     }
 
+    /// The client whose request it is, wherever in its chain or in sub-chains it may be.
+    var client: ClientRef? { pointee.head.conn.flatMap { ChainConnectionRef($0).pointee.client } }
+
     /// Gives up one hold; the message ends with the last.
     public func release() {
         pointee.holds &-= 1
@@ -237,6 +240,15 @@ public struct MessageQueue {
         message.pointee.next = first
         first = message
         if last == nil { last = message }
+    }
+
+    /// Puts all of another list before this one.
+    mutating func prepend(_ other: inout MessageQueue) {
+        guard let otherLast = other.last else { return }
+        otherLast.pointee.next = first
+        if last == nil { last = otherLast }
+        first = other.first
+        other = MessageQueue()
     }
 
     @inlinable @inline(__always)

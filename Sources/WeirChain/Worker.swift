@@ -78,6 +78,8 @@ public struct WorkerCore {
     var operations = FreeList<Operation>()
     /// Messages that go on as soon as no hook runs.
     public var moves = MessageQueue()
+    /// Messages let go from the queue at a site's exit: they go on before anything on `moves`, which is behind them.
+    var released = MessageQueue()
     /// Messages that the running hook has disposed of.
     var disposalCount = 0
     var dirtyClients: ClientRef?
@@ -227,7 +229,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func timeoutNanoseconds() -> Int64 {
-        if !pointee.moves.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
+        if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
         var deadline = pointee.timers.pointee.nextDeadline ?? UInt64.max
         if pointee.isDraining { deadline = Swift.min(deadline, pointee.drainDeadline) }
         if pointee.clientCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
@@ -259,7 +261,10 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func fireTimers() {
-        while let (function, context) = pointee.timers.pointee.popDue(pointee.head.now_ns) {
+        // Those that start themselves anew have their next turn in the next turn of the loop.
+        var left = pointee.timers.pointee.count
+        while left > 0, let (function, context) = pointee.timers.pointee.popDue(pointee.head.now_ns) {
+            left -= 1
             withCrumb(nil, "task") { function(context) }
             settle()
         }
@@ -268,6 +273,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// Lets everything go on that hooks have set in motion, until nothing is left to do.
     public func settle() {
         while true {
+            if !pointee.released.isEmpty { pointee.moves.prepend(&pointee.released) }
             if let message = pointee.moves.popFirst() {
                 move(message)
             } else if let operation = pointee.completedOperations {

@@ -9,11 +9,20 @@ public struct Hook {
     public let transform: TestTransform
     /// nil for a transform without a state per connection.
     public let connection: TestConnection?
+    /// Gone when the hook has returned.
     public let batch: UnsafePointer<weir_batch>
+    public let conn: UnsafeMutablePointer<weir_conn>
+    public let worker: UnsafeMutablePointer<weir_worker>
+
+    init(_ transform: TestTransform, _ connection: TestConnection?, _ batch: UnsafePointer<weir_batch>) {
+        self.transform = transform
+        self.connection = connection
+        self.batch = batch
+        conn = batch.pointee.conn
+        worker = batch.pointee.conn.pointee.worker
+    }
 
     public var messages: [MessageHandle] { (0..<Int(batch.pointee.count)).map { batch.pointee.msgs[$0] } }
-    public var conn: UnsafeMutablePointer<weir_conn> { batch.pointee.conn }
-    public var worker: UnsafeMutablePointer<weir_worker> { batch.pointee.conn.pointee.worker }
     /// The rest of the chain behind this site.
     public var next: TargetHandle { weir.next(conn, transform.site.handle) }
 }
@@ -142,7 +151,7 @@ public final class TestTransform: @unchecked Sendable {
             if live[ObjectIdentifier(connection)] == nil { mistakes.append("\(name): \(hook) after conn_close") }
             if connection.conn != batch.pointee.conn { mistakes.append("\(name): \(hook) of another connection") }
         }
-        let call = Hook(transform: self, connection: connection, batch: batch)
+        let call = Hook(self, connection, batch)
         (hook == "on_requests" ? onRequests : onResponses)?(call)
     }
 }
