@@ -64,18 +64,37 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.greetingCount = count
         guard count > 0 else { return becomeReady() }
         pointee.state = .greeting
-        var greeting = bytes
-        let written = greeting.withUnsafeMutableBytes { buffer in
-            var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-            return worker.pointee.net.write(pointee.descriptor, &vector, 1)
+        pointee.greeting = bytes.withUnsafeBytes { worker.pointee.slabs.copy($0) }
+        pointee.greetingOffset = 0
+        writeGreeting()
+    }
+
+    /// Writes what the socket takes of the greeting.
+    func writeGreeting() {
+        guard let greeting = pointee.greeting else { return }
+        let worker = self.worker
+        let count = greeting.pointee.filled - pointee.greetingOffset
+        var vector = iovec(iov_base: greeting.start + pointee.greetingOffset, iov_len: count)
+        let written = worker.pointee.net.write(pointee.descriptor, &vector, 1)
+        if written < 0, written != -Int(EAGAIN) { return attemptFailed(errorText(Int32(-written))) }
+        pointee.greetingOffset += Swift.max(0, written)
+        if pointee.greetingOffset == greeting.pointee.filled {
+            pointee.greeting = nil
+            greeting.release()
         }
-        // A fresh socket takes a few hundred bytes; one that does not is of no use.
-        if written != bytes.count { attemptFailed("did not take the greeting") }
+        if (pointee.greeting == nil) == pointee.isWriteWatched {
+            pointee.isWriteWatched.toggle()
+            watch()
+        }
     }
 
     /// A reply to the greeting.
     /// - Returns: false when the server refuses and the attempt has ended.
     func greeted(_ frame: Frame, _ base: UnsafeMutablePointer<UInt8>) -> Bool {
+        guard pointee.greeting == nil else {
+            attemptFailed("answered before it was asked")
+            return false
+        }
         if frame.kind == UInt16(WEIR_PUSH) { return true }
         if frame.flags & UInt32(WEIR_M_ERROR) == 0 {
             pointee.greetingCount &-= 1
@@ -99,8 +118,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let target = self.target
         let worker = self.worker
         pointee.state = .ready
-        pointee.failureCount = 0
-        pointee.nextAttempt = 0
         pointee.lastProgress = worker.pointee.head.now_ns
         target.connects.pointee &+= 1
         target.noteUp()
@@ -130,6 +147,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
         if pointee.state != .ready { return attemptFailed(reason) }
         closeSocket()
         pointee.state = .down
+        // At once the first time; with pauses when it is lost again without having been of use.
+        pointee.failureCount &+= 1
+        pointee.nextAttempt = worker.pointee.head.now_ns &+ target.backoff(pointee.failureCount)
         target.losses.pointee &+= 1
         if pointee.first != nil {
             Log.warn("upstream.lost", ["upstream": target.name, "reason": reason])
@@ -242,6 +262,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.descriptor = -1
         pointee.event.isClosed = true
         pointee.input.clear()
+        pointee.greeting?.release()
+        pointee.greeting = nil
         if pointee.state == .ready || pointee.state == .greeting { target.codec.closeResponses(&pointee.decoder) }
     }
 
