@@ -59,13 +59,15 @@ extension UnsafeMutablePointer where Pointee == Connection {
             route.answered()
             if gathered > 0,
                 answers[0].pointee.connection != request.pointee.connection
-                    || answers[0].pointee.site != request.pointee.site || request.pointee.connection == nil
+                    || answers[0].pointee.site != request.pointee.site
+                    || answers[0].pointee.floor != request.pointee.floor || request.pointee.connection == nil
             {
                 deliver(answers, &gathered)
             }
             answers[gathered] = response
             gathered &+= 1
         }
+        if gathered > 0 { pointee.failureCount = 0 }
         deliver(answers, &gathered)
         if pointee.first != nil, oldestSent?.has(WEIR_M_NO_REPLY) == true { endOneWay() }
         return true
@@ -76,8 +78,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     private func deliver(_ answers: UnsafeMutablePointer<MessageRef>, _ count: inout Int) {
         guard count > 0 else { return }
         let worker = self.worker
-        // Safe: an answer has the request that it answers.
-        let floor = Int(answers[0].pointee.exchange.unsafelyUnwrapped.pointee.floor)
+        let floor = Int(answers[0].pointee.floor)
         if let connection = answers[0].pointee.connection {
             worker.deliver(connection, answers, count, from: Int(answers[0].pointee.site), floor: floor)
         } else {
