@@ -80,7 +80,8 @@ let package = Package(
         host(
             "WeirCLI",
             ["WeirBase", "WeirConfig", "WeirPlugins", "WeirRuntime", "WeirTelemetry", "WeirAdmin", "CWeir"]),
-        .executableTarget(name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict + [lean]),
+        .executableTarget(
+            name: "weir", dependencies: ["WeirCLI"], path: "Sources/weir", swiftSettings: strict + [lean]),
 
         // The SDK and the plugins that stand on it
         .target(name: "WeirPlugin", dependencies: ["CWeir"], path: "plugin-sdk/WeirPlugin", swiftSettings: strict),
@@ -120,7 +121,9 @@ let package = Package(
             path: "Tests/WeirChainTests/Bed", swiftSettings: strict),
         .testTarget(
             name: "WeirChainTests",
-            dependencies: ["WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
+            dependencies: [
+                "WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir",
+            ],
             path: "Tests/WeirChainTests", exclude: ["Bed"], swiftSettings: strict),
         tests(
             "WeirUpstreamTests",

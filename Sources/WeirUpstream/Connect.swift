@@ -102,10 +102,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
         }
         let reply = Array(UnsafeRawBufferPointer(start: base + frame.offset, count: frame.byteCount))
         if pointee.isShared, pointee.lane.pointee.key == LaneKey(), target.plan.password == nil {
-            // The answer to PING: it does not matter, but for what it tells.
+            // The answer to PING: an error of a server that is there and will say the same to clients.
             if reply.starts(with: "-NOAUTH".utf8) { target.noteAuthentication() }
-            pointee.greetingCount &-= 1
-            return true
+            if Connection.harmlessErrors.contains(where: { reply.starts(with: $0.utf8) }) {
+                pointee.greetingCount &-= 1
+                return true
+            }
         }
         Log.warn("upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
         refuseAll(reply)
@@ -118,6 +120,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let target = self.target
         let worker = self.worker
         pointee.state = .ready
+        pointee.readySince = worker.pointee.head.now_ns
         pointee.lastProgress = worker.pointee.head.now_ns
         target.connects.pointee &+= 1
         target.noteUp()
@@ -145,11 +148,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let target = self.target
         let worker = self.worker
         if pointee.state != .ready { return attemptFailed(reason) }
+        let now = worker.pointee.head.now_ns
         closeSocket()
         pointee.state = .down
-        // At once the first time; with pauses when it is lost again without having been of use.
-        pointee.failureCount &+= 1
-        pointee.nextAttempt = worker.pointee.head.now_ns &+ target.backoff(pointee.failureCount)
         target.losses.pointee &+= 1
         if pointee.first != nil {
             Log.warn("upstream.lost", ["upstream": target.name, "reason": reason])
@@ -172,6 +173,14 @@ extension UnsafeMutablePointer where Pointee == Connection {
         while let request = unsent {
             pointee.queuedByteCount &+= request.byteCount
             unsent = request.pointee.next
+        }
+        if now &- pointee.readySince > Connection.steadyNanoseconds {
+            pointee.failureCount = 0
+            pointee.nextAttempt = 0
+        } else {
+            // A server that accepts and closes at once is asked with a growing distance, too.
+            pointee.failureCount &+= 1
+            pointee.nextAttempt = now &+ target.backoff(pointee.failureCount)
         }
         if pointee.isShared {
             if pointee.firstUnsent != nil { connectIfDue() }

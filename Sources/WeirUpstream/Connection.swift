@@ -21,6 +21,11 @@ struct Connection {
     /// After waiting so long for an answer, a shared connection is left to those who are in flight on it.
     static let slowNanoseconds: UInt64 = 200_000_000
 
+    /// A connection that lasted so long was a good one.
+    static let steadyNanoseconds: UInt64 = 1_000_000_000
+    /// Answers to the greeting's PING of a server that is there.
+    static let harmlessErrors = ["-NOAUTH", "-NOPERM", "-LOADING", "-BUSY", "-MASTERDOWN"]
+
     enum State: UInt8 { case down, resolving, connecting, greeting, ready, dead }
 
     var event = EventSource(kind: .upstream)
@@ -54,7 +59,9 @@ struct Connection {
     var greetingCount = 0
     /// When the connection attempt is given up.
     var connectDeadline: UInt64 = 0
-    /// Failed attempts since the last success.
+    /// When it last became ready.
+    var readySince: UInt64 = 0
+    /// Failed attempts since the last connection that lasted.
     var failureCount: UInt32 = 0
     var nextAttempt: UInt64 = 0
     /// When it last became idle, or last gave an answer.

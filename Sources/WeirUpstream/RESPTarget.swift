@@ -155,6 +155,7 @@ final class RESPTarget: Target {
     func free(_ route: RouteRef) {
         route.share(nil)
         route.pointee.lane.pointee.routeCount -= 1
+        route.deinitialize(count: 1)
         layer.routes.give(route)
     }
 
@@ -185,6 +186,12 @@ final class RESPTarget: Target {
     func refuseCommand(_ message: MessageRef) {
         let text = CommandTable.refusal(message.pointee.command) ?? "this command is not possible through a proxy"
         worker.refuse(message, weir_status(WEIR_E_REJECTED), text, flags: WEIR_M_UNSENT)
+    }
+
+    /// The user behind an identity; empty: as configured, or the default user.
+    func userName(_ identity: UInt32) -> [UInt8] {
+        guard identity > 0, Int(identity) <= identities.count else { return (plan.user ?? "").utf8.map { $0 } }
+        return identities[Int(identity) - 1].user ?? Array("default".utf8)
     }
 
     /// The number of a user and password; the same for the same.

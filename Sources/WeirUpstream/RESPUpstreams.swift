@@ -16,6 +16,9 @@ public final class RESPUpstreams: UpstreamLayer {
     var connectionCount = 0
     private var targets: [RESPTarget] = []
     private var unattached: [(target: RESPTarget, route: RouteRef)] = []
+    private var attributeBytes: [UInt8] = []
+    /// What `attribute` gave last; it lives until the next.
+    private var attributeSlab: SlabRef?
     /// Closed connections: their memory is reused from the next turn on.
     private var retired: [ConnectionRef] = []
     private var seed: SeededRandom
@@ -116,7 +119,22 @@ public final class RESPUpstreams: UpstreamLayer {
         return false
     }
 
-    public override func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str { weir_str() }
+    public override func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str {
+        guard let raw = connection.pointee.routes else { return weir_str() }
+        let route = raw.assumingMemoryBound(to: Route.self)
+        switch name {
+        case "db": attributeBytes = Array("\(route.pointee.session.key.database)".utf8)
+        case "user": attributeBytes = route.target.userName(route.pointee.session.key.identity)
+        case "client.name": attributeBytes = route.pointee.session.name
+        default: return weir_str()
+        }
+        let count = attributeBytes.count
+        // An array's storage moves; what plugins are given must not.
+        attributeSlab?.release()
+        let slab = attributeBytes.withUnsafeBytes { worker.pointee.slabs.copy($0) }
+        attributeSlab = slab
+        return weir_str(ptr: UnsafePointer(slab.start), len: count)
+    }
 
     public override func session(_ connection: ChainConnectionRef) -> UnsafeRawPointer? {
         guard let routes = connection.pointee.routes else { return nil }

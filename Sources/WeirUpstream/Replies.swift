@@ -67,7 +67,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
             answers[gathered] = response
             gathered &+= 1
         }
-        if gathered > 0 { pointee.failureCount = 0 }
         deliver(answers, &gathered)
         if pointee.first != nil, oldestSent?.has(WEIR_M_NO_REPLY) == true { endOneWay() }
         return true

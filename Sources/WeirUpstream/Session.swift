@@ -26,7 +26,7 @@ struct Session {
     var patternCount: Int32 = 0
     var shardCount: Int32 = 0
     /// CLIENT SETNAME: the name is seen by others in CLIENT LIST.
-    var hasName = false
+    var name: [UInt8] = []
     var isTracking = false
     /// CLIENT REPLY OFF, or SKIP for the next command.
     var isReplyOff = false
@@ -38,7 +38,7 @@ struct Session {
 
     /// True when the server keeps nothing of the session but its lane key.
     var isPlain: Bool {
-        !isInTransaction && !isWatching && channelCount == 0 && patternCount == 0 && shardCount == 0 && !hasName
+        !isInTransaction && !isWatching && channelCount == 0 && patternCount == 0 && shardCount == 0 && name.isEmpty
             && !isTracking && !isReplyOff && !isReplySkipped && !isSticky
     }
 

@@ -29,7 +29,8 @@ extension UnsafeMutablePointer where Pointee == Route {
             pointee.session.isWatching = false
         case .watch: if !isError { pointee.session.isWatching = true }
         case .unwatch: if !isError, !wasInTransaction { pointee.session.isWatching = false }
-        case .clientSetname: if !isError { pointee.session.hasName = SessionArguments.isFilled(2, request) }
+        case .clientSetname:
+            if !isError { pointee.session.name = RequestArguments.argument(2, of: request.wireBytes).map { Array($0) } ?? [] }
         case .clientTracking: if !isError { pointee.session.isTracking = SessionArguments.isOn(2, request) }
         case .clientIdentity, .readonlyMode, .scriptDebug, .wait: pointee.session.isSticky = true
         case .select, .hello, .auth: learnLane(effect, request, isError)
@@ -59,7 +60,7 @@ extension UnsafeMutablePointer where Pointee == Route {
             let hello = SessionArguments.Hello(request.wireBytes)
             if let version = hello.version { key.version = version }
             if let identity = hello.identity { key.identity = target.identity(identity) }
-            if let name = hello.name { pointee.session.hasName = name > 0 }
+            if let name = hello.name { pointee.session.name = name }
         }
         if key.identity != pointee.session.key.identity { pointee.connection?.pointee.client?.restrict(false) }
         pointee.session.key = key
@@ -104,10 +105,6 @@ enum SessionArguments {
         return value
     }
 
-    static func isFilled(_ index: Int, _ request: MessageRef) -> Bool {
-        (RequestArguments.argument(index, of: request.wireBytes)?.count ?? 0) > 0
-    }
-
     static func isOn(_ index: Int, _ request: MessageRef) -> Bool {
         guard let word = RequestArguments.argument(index, of: request.wireBytes) else { return false }
         return RequestArguments.isWord(word, "ON")
@@ -124,8 +121,7 @@ enum SessionArguments {
     struct Hello {
         var version: UInt8?
         var identity: Identity?
-        /// Bytes of the name.
-        var name: Int?
+        var name: [UInt8]?
 
         init(_ frame: UnsafeRawBufferPointer) {
             var arguments = RequestArguments(frame)
@@ -137,7 +133,7 @@ enum SessionArguments {
                 if RequestArguments.isWord(word, "AUTH"), let user = arguments.next(), let password = arguments.next() {
                     identity = Identity(user: Array(user), password: Array(password))
                 } else if RequestArguments.isWord(word, "SETNAME"), let text = arguments.next() {
-                    name = text.count
+                    name = Array(text)
                 }
             }
         }
