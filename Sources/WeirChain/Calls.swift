@@ -183,7 +183,8 @@ enum Flow {
             wire: message.pointee.wire, byteCount: message.byteCount)
         copy.pointee.head.verb = message.pointee.head.verb
         copy.pointee.head.flags =
-            message.pointee.head.flags & UInt32(WEIR_M_NO_REPLY | WEIR_M_TXN | WEIR_M_PINNED | WEIR_M_ERROR)
+            message.pointee.head.flags
+            & (UInt32(WEIR_M_NO_REPLY | WEIR_M_TXN | WEIR_M_PINNED | WEIR_M_ERROR) | Frame.changesSession)
         copy.pointee.command = message.pointee.command
         copy.pointee.keepsBytes = message.pointee.keepsBytes
         copy.pointee.disposition = .taken
@@ -239,7 +240,7 @@ enum Flow {
             else { return weir_status(WEIR_E_INVALID) }
             target = opened
         } else if let plan = site.subchains.first(where: { $0.pointer == reference })?.chain {
-            guard let opened = worker.openSubchain(plan, connection) else { return weir_status(WEIR_E_UNAVAILABLE) }
+            guard let opened = worker.openSubchain(plan, connection, from: site) else { return weir_status(WEIR_E_UNAVAILABLE) }
             target = opened
         } else {
             return weir_status(WEIR_E_NOT_FOUND)
@@ -265,13 +266,12 @@ enum Flow {
         guard object.openCount == 0 else { return }
         let worker = object.worker
         worker.pointee.sharedTargets.removeAll { $0.target.toOpaque() == Unmanaged.passUnretained(object).toOpaque() }
-        object.close()
+        object.closeOnce()
     }
 
     static func next(_ connection: ChainConnectionRef, _ site: Site) -> TargetRef {
         var bound = connection.pointee.boundTargets
-        let plan = connection.pointee.chain.pointee.plan.takeUnretainedValue()
-        let index = Int16(truncatingIfNeeded: plan.sites.firstIndex { $0 === site } ?? plan.sites.count)
+        let index = Int16(truncatingIfNeeded: connection.pointee.chain.pointee.index(of: site))
         while let current = bound {
             if let next = current.object as? NextTarget, next.site == index { return current }
             bound = current.pointee.nextBound
@@ -297,7 +297,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     /// A target that runs a sub-chain, for one client or for the whole worker.
-    func openSubchain(_ plan: ChainPlan, _ connection: ChainConnectionRef?) -> SubchainTarget? {
+    func openSubchain(_ plan: ChainPlan, _ connection: ChainConnectionRef?, from site: Site) -> SubchainTarget? {
         guard let codec = codec(plan.protocolNumber), case .success(let chain) = startChain(plan, codec: codec) else {
             return nil
         }
@@ -306,9 +306,12 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             let inner = openConnection(
                 chain, client: connection?.pointee.client, peer: connection?.pointee.head.peer ?? weir_str(),
                 local: connection?.pointee.head.local ?? weir_str(),
-                id: connection?.pointee.head.id ?? pointee.nextConnectionID)
+                id: connection?.pointee.head.id ?? pointee.nextConnectionID, owner: connection,
+                ownerSite: Int16(truncatingIfNeeded: connection?.pointee.chain.pointee.index(of: site) ?? 0))
         else { return nil }
-        return SubchainTarget(name: plan.name, connection: inner, worker: self)
+        let target = SubchainTarget(name: plan.name, connection: inner, worker: self)
+        if connection == nil { pointee.unboundSubchains.append(target) }
+        return target
     }
 
     /// A message from a tape.

@@ -16,6 +16,9 @@ public struct ChainConnection {
     let states: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     /// The socket behind it; nil for a sub-chain shared by the worker.
     public let client: ClientRef?
+    /// For a sub-chain of one client: the connection that it was opened for, which ends after it, and the site there.
+    let owner: ChainConnectionRef?
+    let ownerSite: Int16
     /// One for each site, once a plugin took a message in order.
     var sequencers: UnsafeMutablePointer<MessageQueue>?
     /// What upstreams keep about it, a list that belongs to them.
@@ -27,6 +30,8 @@ public struct ChainConnection {
     /// Version of the protocol that its client speaks (RESP 2 or 3).
     public var protocolVersion: UInt32
     var isClosed: Bool
+    /// On the list of those whose conn_close is due.
+    var isScheduled: Bool
     var nextClosing: ChainConnectionRef?
 }
 
@@ -45,7 +50,7 @@ extension UnsafeMutablePointer where Pointee == ChainConnection {
     @inlinable @inline(__always)
     public func pendingEnded() {
         pointee.pendingCount &-= 1
-        if pointee.pendingCount == 0, pointee.isGone { worker.scheduleClosing(self) }
+        if pointee.pendingCount == 0, pointee.isGone, !pointee.hasClosingScheduled { worker.scheduleClosing(self) }
     }
 
     /// Nothing new will come for it.
@@ -54,13 +59,12 @@ extension UnsafeMutablePointer where Pointee == ChainConnection {
         pointee.isClosed = true
         pointee.head.flags |= UInt32(WEIR_C_CLOSING)
         var target = pointee.boundTargets
-        pointee.boundTargets = nil
         while let bound = target {
             target = bound.pointee.nextBound
-            bound.object.close()
+            bound.object.closeOnce()
         }
         worker.pointee.upstreams._withUnsafeGuaranteedRef { $0.connectionGone(self) }
-        if pointee.pendingCount == 0 { worker.scheduleClosing(self) }
+        if pointee.pendingCount == 0, !pointee.isScheduled { worker.scheduleClosing(self) }
     }
 
     /// Tells the sites of an event.
@@ -69,20 +73,25 @@ extension UnsafeMutablePointer where Pointee == ChainConnection {
         for index in 0..<pointee.chain.pointee.siteCount {
             let site = pointee.chain.pointee.sites + index
             guard let hook = site.pointee.transform.pointee.on_event else { continue }
+            worker.pointee.currentSite = Int16(truncatingIfNeeded: index)
+            worker.pointee.currentConnection = self
             worker.withCrumb(site.pointee.crumb, "on_event") { hook(pointee.states[index], handle, event) }
+            worker.pointee.currentConnection = nil
         }
     }
 }
 
 extension ChainConnection {
     @usableFromInline var isGone: Bool { isClosed }
+    @usableFromInline var hasClosingScheduled: Bool { isScheduled }
 }
 
 extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// Opens `chain` for a client (or, without one, for the worker itself).
     /// - Returns: nil when a site refused; sites opened before are closed again.
     func openConnection(
-        _ chain: ChainRef, client: ClientRef?, peer: weir_str, local: weir_str, id: UInt64
+        _ chain: ChainRef, client: ClientRef?, peer: weir_str, local: weir_str, id: UInt64,
+        owner: ChainConnectionRef? = nil, ownerSite: Int16 = 0
     ) -> ChainConnectionRef? {
         let connection = pointee.connections.take()
         let count = chain.pointee.siteCount
@@ -98,8 +107,10 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     flags: client == nil ? UInt32(WEIR_C_INTERNAL) : 0, id: id,
                     protocol: chain.pointee.codec.takeUnretainedValue().number, reserved: 0, in_flight: 0,
                     worker: handle, peer: peer, local: local),
-                chain: chain, states: states, client: client, sequencers: nil, routes: nil, boundTargets: nil,
-                pendingCount: 0, protocolVersion: 2, isClosed: false, nextClosing: nil))
+                chain: chain, states: states, client: client, owner: owner, ownerSite: ownerSite, sequencers: nil, routes: nil, boundTargets: nil,
+                pendingCount: 0, protocolVersion: 2, isClosed: false, isScheduled: false,
+                nextClosing: nil))
+        owner?.pointee.pendingCount &+= 1
         guard chain.pointee.hasConnectionStates else { return connection }
         for index in 0..<count {
             let site = chain.pointee.sites + index
@@ -109,12 +120,19 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 open(site.pointee.workerState, connection.handle, states + index)
             }
             if status != WEIR_OK {
-                closeSites(connection, count: index)
-                freeConnection(connection)
+                abandonOpening(connection, siteCount: index)
                 return nil
             }
         }
         return connection
+    }
+
+    /// A site has refused: nothing has gone through the connection yet.
+    private func abandonOpening(_ connection: ChainConnectionRef, siteCount: Int) {
+        connection.pointee.isScheduled = true
+        connection.close()
+        closeSites(connection, count: siteCount)
+        freeConnection(connection)
     }
 
     /// Calls conn_close of the first `count` sites.
@@ -131,22 +149,32 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     private func freeConnection(_ connection: ChainConnectionRef) {
         if connection.pointee.chain.pointee.hasConnectionStates { connection.pointee.states.deallocate() }
         connection.pointee.sequencers?.deallocate()
+        while let bound = connection.pointee.boundTargets {
+            connection.pointee.boundTargets = bound.pointee.nextBound
+            bound.object.free()
+        }
+        let owner = connection.pointee.owner
         pointee.connections.give(connection)
+        owner?.pendingEnded()
     }
 
     /// Puts a connection on the list of those whose conn_close is due.
     @usableFromInline
     func scheduleClosing(_ connection: ChainConnectionRef) {
+        connection.pointee.isScheduled = true
         connection.pointee.nextClosing = pointee.closing
         pointee.closing = connection
-        // Off the books: nothing may schedule it twice.
-        connection.pointee.pendingCount = Int.min / 2
     }
 
     /// Calls conn_close for the connections that nothing refers to any more.
     func finishClosing() {
         while let connection = pointee.closing {
             pointee.closing = connection.pointee.nextClosing
+            if connection.pointee.pendingCount > 0 {
+                // A completion has started something new for it.
+                connection.pointee.isScheduled = false
+                continue
+            }
             closeSites(connection, count: connection.pointee.chain.pointee.siteCount)
             if let client = connection.pointee.client, client.pointee.connection == connection { freeClient(client) }
             freeConnection(connection)

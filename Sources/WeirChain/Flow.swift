@@ -86,36 +86,43 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             msgs: UnsafeRawPointer(list).assumingMemoryBound(to: UnsafeMutablePointer<weir_msg>.self), tags: tags)
         pointee.crumb.pointee.enter(site.pointee.crumb, hook: name)
         let start = pointee.head.now_ns
+        pointee.currentConnection = connection
         hook(connection.pointee.states[index], &batch)
+        pointee.currentConnection = nil
         refreshClock()
         time?.pointee.observe(pointee.head.now_ns &- start)
         pointee.crumb.pointee.leave()
-        if tags != nil { scatterTags(index, list, count) }
+        if tags != nil { scatterTags(connection, index, count) }
     }
 
     /// Copies the words of a site out of the exchanges.
     private func gatherTags(
         _ connection: ChainConnectionRef, _ index: Int, _ list: UnsafeMutablePointer<MessageRef>, _ count: Int
     ) -> UnsafeMutablePointer<UInt64> {
-        for position in 0..<count { pointee.tagWords[position] = tagOwner(list[position])?.pointee.tags?[index] ?? 0 }
+        for position in 0..<count {
+            let owner = list[position].isRequest ? list[position] : list[position].pointee.exchange
+            // It is held until the words are written back: the hook may dispose of it.
+            owner?.pointee.holds &+= 1
+            pointee.tagOwners[position] = owner
+            pointee.tagWords[position] = owner.flatMap { $0.tagWords(of: connection).pointee?[index] } ?? 0
+        }
         return pointee.tagWords
     }
 
-    private func scatterTags(_ index: Int, _ list: UnsafeMutablePointer<MessageRef>, _ count: Int) {
+    private func scatterTags(_ connection: ChainConnectionRef, _ index: Int, _ count: Int) {
         for position in 0..<count {
+            guard let owner = pointee.tagOwners[position] else { continue }
             let word = pointee.tagWords[position]
-            guard let owner = tagOwner(list[position]), let connection = owner.pointee.connection else { continue }
-            if owner.pointee.tags == nil, word != 0 {
+            let words = owner.tagWords(of: connection)
+            if words.pointee == nil, word != 0 {
                 let size = connection.pointee.chain.pointee.siteCount
-                owner.pointee.tags = .allocate(capacity: size)
-                owner.pointee.tags?.initialize(repeating: 0, count: size)
+                let fresh = UnsafeMutablePointer<UInt64>.allocate(capacity: size)
+                fresh.initialize(repeating: 0, count: size)
+                words.pointee = fresh
             }
-            owner.pointee.tags?[index] = word
+            words.pointee?[index] = word
+            owner.release()
         }
-    }
-
-    private func tagOwner(_ message: MessageRef) -> MessageRef? {
-        message.isRequest ? message : message.pointee.exchange
     }
 
     /// Keeps what a hook did not dispose of and sends on what it passed elsewhere.
@@ -261,14 +268,19 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     private func leaveChain(_ connection: ChainConnectionRef, _ response: MessageRef) {
         guard let request = response.pointee.exchange else {
             // A push.
-            if let client = connection.pointee.client, !client.pointee.event.isClosed {
+            if let owner = connection.pointee.owner {
+                response.pointee.connection = owner
+                response.pointee.site = connection.pointee.ownerSite &+ 1
+                response.pointee.disposition = .moved
+                pointee.moves.append(response)
+            } else if let client = connection.pointee.client, !client.pointee.event.isClosed {
                 client.write(response)
             } else {
                 response.end()
             }
             return
         }
-        if let frame = request.pointee.outer {
+        if request.pointee.outer != nil, let frame = request.frame(entering: connection) {
             return returnToOuter(frame, request, response)
         }
         if let operation = request.pointee.operation {
@@ -282,18 +294,23 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func returnToOuter(_ frame: ReturnFrameRef, _ request: MessageRef, _ response: MessageRef) {
-        if !response.has(WEIR_M_MORE) {
-            request.pointee.outer = frame.pointee.outer
-            request.pointee.connection = frame.pointee.connection
-            request.pointee.site = frame.pointee.site
-            request.pointee.floor = frame.pointee.floor
-        }
         response.pointee.connection = frame.pointee.connection
         // The site that sent it into the sub-chain sees the response first.
         response.pointee.site = frame.pointee.site &+ 1
+        response.pointee.floor = frame.pointee.floor
         response.pointee.disposition = .moved
         pointee.moves.append(response)
-        if !response.has(WEIR_M_MORE) { pointee.returnFrames.give(frame) }
+        // The way back is needed until the last answer has gone it.
+        guard !response.has(WEIR_M_MORE), frame == request.pointee.outer else { return }
+        request.pointee.tags?.deallocate()
+        request.pointee.tags = frame.pointee.tags
+        request.pointee.outer = frame.pointee.outer
+        request.pointee.connection = frame.pointee.connection
+        request.pointee.site = frame.pointee.site
+        request.pointee.floor = frame.pointee.floor
+        let entered = frame.pointee.entered
+        pointee.returnFrames.give(frame)
+        entered.pendingEnded()
     }
 
     // MARK: moves
@@ -304,7 +321,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         message.pointee.disposition = .lent
         guard let connection = message.pointee.connection else { return moveUnattached(message) }
         if !message.isRequest {
-            let floor = Int(message.pointee.exchange?.pointee.floor ?? -1)
+            let floor = Int(message.pointee.floor)
             let site = Int(message.pointee.site) - 1
             withUnsafeMutablePointer(to: &message) { deliver(connection, $0, 1, from: site, floor: floor) }
         } else if message.has(WEIR_M_DEAD) {

@@ -70,7 +70,7 @@ public struct Message {
     public var operationIndex: UInt16
     public var disposition: Disposition
     /// Request: how many hold it.
-    public var holds: UInt8
+    public var holds: UInt32
     /// Request: the last of its answers has been given.
     public var isAnswered: Bool
     /// The bytes are needed until the exchange ends (retry, KEEP_REQUESTS).
@@ -112,6 +112,29 @@ extension UnsafeMutablePointer where Pointee == Message {
     /// The client whose request it is, wherever in its chain or in sub-chains it may be.
     var client: ClientRef? { pointee.head.conn.flatMap { ChainConnectionRef($0).pointee.client } }
 
+    /// The way back that it took with it when it entered this chain.
+    func frame(entering connection: ChainConnectionRef) -> ReturnFrameRef? {
+        var frame = pointee.outer
+        while let current = frame, current.pointee.entered != connection { frame = current.pointee.outer }
+        return frame
+    }
+
+    /// Where its words for the sites of this chain are: with it while it is there, else on its way back.
+    func tagWords(of connection: ChainConnectionRef) -> UnsafeMutablePointer<UnsafeMutablePointer<UInt64>?> {
+        var frame = pointee.outer
+        var isInside = pointee.connection == connection
+        while !isInside, let current = frame {
+            isInside = current.pointee.connection == connection
+            if isInside {
+                return (UnsafeMutableRawPointer(current) + (MemoryLayout<ReturnFrame>.offset(of: \.tags) ?? 0))
+                    .assumingMemoryBound(to: UnsafeMutablePointer<UInt64>?.self)
+            }
+            frame = current.pointee.outer
+        }
+        return (UnsafeMutableRawPointer(self) + (MemoryLayout<Message>.offset(of: \.tags) ?? 0))
+            .assumingMemoryBound(to: UnsafeMutablePointer<UInt64>?.self)
+    }
+
     /// Gives up one hold; the message ends with the last.
     public func release() {
         pointee.holds &-= 1
@@ -147,6 +170,8 @@ extension UnsafeMutablePointer where Pointee == Message {
         }
         while let frame = pointee.outer {
             pointee.outer = frame.pointee.outer
+            if let tags = frame.pointee.tags { tags.deallocate() }
+            frame.pointee.entered.pendingEnded()
             pointee.worker.pointee.returnFrames.give(frame)
         }
         pointee.worker.pointee.messages.give(self)
@@ -155,11 +180,15 @@ extension UnsafeMutablePointer where Pointee == Message {
     }
 }
 
-/// The way back out of a sub-chain: the chain and the site that a request came from.
+/// The way back out of a sub-chain, or of the rest of a chain: where a request came from.
 public struct ReturnFrame {
-    var connection: ChainConnectionRef
+    /// What it has entered, and keeps from closing.
+    var entered: ChainConnectionRef
+    /// Where it came from; nil for the request of an operation.
+    var connection: ChainConnectionRef?
     var site: Int16
     var floor: Int16
+    var tags: UnsafeMutablePointer<UInt64>?
     var outer: ReturnFrameRef?
 }
 
@@ -217,6 +246,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         response.pointee.command = request.pointee.command
         response.pointee.connection = request.pointee.connection
         response.pointee.site = request.pointee.site
+        response.pointee.floor = request.pointee.floor
         if request.pointee.keepsBytes { response.pointee.head.request = request.handle }
     }
 }

@@ -16,7 +16,7 @@ public struct Operation {
     let requests: UnsafeMutablePointer<MessageRef>
     /// Their responses, in the order of the requests.
     let responses: UnsafeMutablePointer<MessageRef?>
-    let count: Int
+    var count: Int
     var missing: Int
     var status: weir_status
     var isUnsent: Bool
@@ -26,6 +26,8 @@ public struct Operation {
     var timer: UInt64
     /// The connection that must not end before it.
     let connection: ChainConnectionRef?
+    /// The site whose hook started it.
+    let site: Int16
     var isCompleted: Bool
     var next: OperationRef?
     /// Links of the worker's list of running operations.
@@ -40,6 +42,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         options: weir_send_opts, done: weir_done_fn?, context: UnsafeMutableRawPointer?,
         connection: ChainConnectionRef?
     ) -> UInt64 {
+        let connection = connection ?? pointee.currentConnection
         pointee.lastOperationID &+= 1
         let id = pointee.lastOperationID &* 2 &+ 1  // odd: an operation, even: a timer
         let operation = pointee.operations.take()
@@ -48,55 +51,63 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 id: id, worker: self, requests: .allocate(capacity: Swift.max(count, 1)),
                 responses: .allocate(capacity: Swift.max(count, 1)), count: count, missing: count,
                 status: weir_status(WEIR_OK), isUnsent: true, detail: weir_str(), done: done, context: context,
-                timer: 0, connection: connection, isCompleted: false, next: nil, previousRunning: nil,
+                timer: 0, connection: connection, site: pointee.currentSite, isCompleted: false, next: nil, previousRunning: nil,
                 nextRunning: pointee.runningOperations))
         pointee.runningOperations?.pointee.previousRunning = operation
         pointee.runningOperations = operation
         connection?.pointee.pendingCount += 1
         operation.pointee.responses.initialize(repeating: nil, count: Swift.max(count, 1))
         let isFull = options.flags & UInt32(WEIR_SEND_DROP_IF_FULL) != 0 && target.object.isFull
-        var isForeign = false
+        var isForeign = count > Int(UInt16.max)
         for index in 0..<count {
             let message = MessageRef(messages[index])
             (operation.pointee.requests + index).initialize(to: message)
-            isForeign = isForeign || message.pointee.isOwed || message.pointee.operation != nil || !message.isRequest
+            isForeign = isForeign || !isOwn(message)
         }
         if isForeign || isFull || count == 0 {
-            rejectOperation(operation, isForeign ? weir_status(WEIR_E_INVALID) : isFull ? weir_status(WEIR_E_FULL) : weir_status(WEIR_OK))
+            rejectOperation(
+                operation,
+                isForeign ? weir_status(WEIR_E_INVALID) : isFull ? weir_status(WEIR_E_FULL) : weir_status(WEIR_OK))
             return id
         }
-        for index in 0..<count { send(operation, index, to: target, over: connection) }
+        for index in 0..<count { send(operation, index, to: target) }
         if options.timeout_ns > 0 {
             operation.pointee.timer = pointee.timers.pointee.add(
-                deadline: pointee.head.now_ns &+ options.timeout_ns, function: Operation.timedOut,
+                deadline: pointee.head.now_ns.addingClamped(options.timeout_ns), function: Operation.timedOut,
                 context: UnsafeMutableRawPointer(operation))
         }
         return id
     }
 
-    private func send(_ operation: OperationRef, _ index: Int, to target: TargetRef, over connection: ChainConnectionRef?) {
+    /// True for a request that no client and no other operation waits for.
+    private func isOwn(_ message: MessageRef) -> Bool {
+        message.isRequest && !message.pointee.isOwed && message.pointee.head.conn == nil
+            && message.pointee.operation == nil && message.pointee.disposition == .taken
+    }
+
+    private func send(_ operation: OperationRef, _ index: Int, to target: TargetRef) {
         let message = operation.pointee.requests[index]
         message.pointee.operation = operation
         message.pointee.operationIndex = UInt16(truncatingIfNeeded: index)
-        message.pointee.holds = 2
+        message.pointee.holds &+= 1
         message.pointee.disposition = .moved
-        if message.pointee.connection == nil { message.pointee.connection = connection }
         target.object.accept(message)
     }
 
-    /// Ends an operation of which nothing was sent.
+    /// Ends an operation of which nothing was sent. Whoever waits for a message that was not the plugin's own gets an
+    /// error; its own are thrown away.
     private func rejectOperation(_ operation: OperationRef, _ status: weir_status) {
         operation.pointee.status = status
         for index in 0..<operation.pointee.count {
             let message = operation.pointee.requests[index]
-            if message.pointee.isOwed {
-                // A client's request: the operation may not have it, its client gets an answer.
-                message.pointee.holds &+= 1
-                refuse(message, weir_status(WEIR_E_INTERNAL), "a transform sent a request that was not its own")
-            } else if message.pointee.holds == 0 {
-                message.pointee.holds = 1
+            if isOwn(message) {
+                message.end()
+            } else {
+                let text: StaticString = "a transform sent a message that was not its own"
+                Flow.fail(message, weir_status(WEIR_E_INTERNAL), weir_str(text))
             }
         }
+        operation.pointee.count = 0
         complete(operation)
     }
 
@@ -122,9 +133,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         request.release()
         guard !operation.pointee.isCompleted else { return }
         if !isUnsent { operation.pointee.isUnsent = false }
-        if operation.pointee.status == WEIR_OK, !isUnsent || status != WEIR_E_CANCELLED {
-            operation.pointee.status = status
-        }
+        if operation.pointee.status == WEIR_OK { operation.pointee.status = status }
         operation.pointee.missing -= 1
         if operation.pointee.missing == 0 { complete(operation) }
     }
@@ -174,7 +183,10 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 msgs: isOK
                     ? UnsafeRawPointer(operation.pointee.responses).assumingMemoryBound(
                         to: UnsafeMutablePointer<weir_msg>.self) : nil, detail: detail)
+            pointee.currentConnection = operation.pointee.connection
+            pointee.currentSite = operation.pointee.site
             withCrumb(nil, "done") { done(operation.pointee.context, &result) }
+            pointee.currentConnection = nil
         }
         for index in 0..<count {
             if let response = operation.pointee.responses[index], operation.pointee.done == nil || response.pointee.disposition == .lent {
@@ -196,6 +208,14 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             }
         }
         return weir_str()
+    }
+}
+
+extension UInt64 {
+    /// The sum, or the largest number: a deadline that never comes.
+    func addingClamped(_ other: UInt64) -> UInt64 {
+        let (sum, hasOverflown) = addingReportingOverflow(other)
+        return hasOverflown ? .max : sum
     }
 }
 

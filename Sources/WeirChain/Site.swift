@@ -88,6 +88,14 @@ public struct Chain {
 }
 
 extension Chain {
+    /// Where a site stands in it; behind the last when it is of another chain.
+    func index(of site: Site) -> Int {
+        for index in 0..<siteCount where sites[index].site.toOpaque() == Unmanaged.passUnretained(site).toOpaque() {
+            return index
+        }
+        return siteCount
+    }
+
     /// Starts every site of `plan` on a worker.
     /// - Returns: the chain, or the site that refused and its status.
     static func start(_ plan: ChainPlan, codec: WireCodec, on worker: WorkerRef) -> Result<ChainRef, ChainStartError> {

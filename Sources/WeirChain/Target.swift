@@ -34,6 +34,8 @@ open class Target {
     public internal(set) var openedBy: Site?
     /// The number of opens that share it.
     var openCount = 1
+    /// What comes now is refused; the handle stays, for requests that were on their way.
+    public private(set) var isClosed = false
 
     public init(name: String, worker: WorkerRef) {
         self.worker = worker
@@ -63,6 +65,19 @@ open class Target {
 
     /// Nobody will send here again.
     open func close() {}
+
+    /// `close`, whoever asks for it first: the plugin, or the end of the connection that it is bound to.
+    func closeOnce() {
+        guard !isClosed else { return }
+        isClosed = true
+        close()
+    }
+
+    /// Takes the handle back; the object goes with it.
+    func free() {
+        handle.deallocate()
+        Unmanaged.passUnretained(self).release()
+    }
 }
 
 /// A sub-chain: requests run through it and their responses come back to where they were sent from.
@@ -75,24 +90,14 @@ final class SubchainTarget: Target {
     }
 
     override func accept(_ message: MessageRef) {
-        if let from = message.pointee.connection {
-            let frame = worker.pointee.returnFrames.take()
-            frame.initialize(
-                to: ReturnFrame(
-                    connection: from, site: message.pointee.site, floor: message.pointee.floor,
-                    outer: message.pointee.outer))
-            message.pointee.outer = frame
+        if isClosed {
+            worker.refuse(message, weir_status(WEIR_E_CANCELLED), "the sub-chain is closed", flags: WEIR_M_UNSENT)
+        } else {
+            worker.enter(message, connection, site: -1, floor: -1)
         }
-        message.pointee.connection = connection
-        message.pointee.site = -1
-        message.pointee.floor = -1
-        worker.pointee.moves.append(message)
     }
 
-    override func close() {
-        guard connection.pointee.client != nil else { return }  // shared by the worker: lives as long
-        connection.close()
-    }
+    override func close() { connection.close() }
 }
 
 /// The rest of the chain of one connection, behind one site: for requests that a plugin makes itself.
@@ -106,11 +111,25 @@ final class NextTarget: Target {
         super.init(name: "next", worker: connection.worker)
     }
 
-    override func accept(_ message: MessageRef) {
+    override func accept(_ message: MessageRef) { worker.enter(message, connection, site: site, floor: site) }
+}
+
+extension UnsafeMutablePointer where Pointee == WorkerCore {
+    /// Lets a request into a chain behind a site, with the way back to where it is now.
+    func enter(_ message: MessageRef, _ connection: ChainConnectionRef, site: Int16, floor: Int16) {
+        let frame = pointee.returnFrames.take()
+        frame.initialize(
+            to: ReturnFrame(
+                entered: connection, connection: message.pointee.connection, site: message.pointee.site,
+                floor: message.pointee.floor, tags: message.pointee.tags, outer: message.pointee.outer))
+        connection.pointee.pendingCount &+= 1
+        message.pointee.outer = frame
+        message.pointee.tags = nil
         message.pointee.connection = connection
         message.pointee.site = site
-        message.pointee.floor = site
-        worker.pointee.moves.append(message)
+        message.pointee.floor = floor
+        message.pointee.disposition = .moved
+        pointee.moves.append(message)
     }
 }
 

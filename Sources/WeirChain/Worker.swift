@@ -101,12 +101,17 @@ public struct WorkerCore {
     public let answers: UnsafeMutablePointer<MessageRef>
     let filtered: UnsafeMutablePointer<MessageRef>
     let tagWords: UnsafeMutablePointer<UInt64>
+    let tagOwners: UnsafeMutablePointer<MessageRef?>
     public let vectors: UnsafeMutablePointer<iovec>
     let events: UnsafeMutablePointer<IOEvent>
     var sources: [SourceStateRef] = []
     var chains: [(plan: Unmanaged<ChainPlan>, chain: ChainRef)] = []
     var codecs: [Unmanaged<WireCodec>] = []
     var sharedTargets: [SharedTarget] = []
+    /// Sub-chains that belong to no client; closed before the chains stop.
+    var unboundSubchains: [SubchainTarget] = []
+    /// The connection whose hook or completion runs: what it starts ends before the connection does.
+    var currentConnection: ChainConnectionRef?
     var clientCount = 0
     var nextSweep: UInt64 = 0
     /// Unix time minus monotonic time.
@@ -153,7 +158,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 upstreams: Unmanaged.passRetained(UpstreamLayer()), frames: .allocate(capacity: capacity),
                 replyFrames: .allocate(capacity: capacity), batch: .allocate(capacity: capacity),
                 answers: .allocate(capacity: capacity), filtered: .allocate(capacity: capacity),
-                tagWords: .allocate(capacity: capacity), vectors: .allocate(capacity: WorkerCore.vectorCapacity),
+                tagWords: .allocate(capacity: capacity), tagOwners: .allocate(capacity: capacity), vectors: .allocate(capacity: WorkerCore.vectorCapacity),
                 events: .allocate(capacity: WorkerCore.eventCapacity), random: SeededRandom(seed: seed)))
         worker.pointee.crumb.initialize(to: Breadcrumb())
         worker.pointee.timers.initialize(to: TimerQueue())
@@ -337,15 +342,23 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
 
     /// Ends the loop when draining is done or its time is over.
     private func endDraining() {
-        guard pointee.clientCount == 0 || pointee.head.now_ns >= pointee.drainDeadline else { return }
+        let isOver = pointee.head.now_ns >= pointee.drainDeadline
+        // A connection whose client has gone may still have to wait for a transform.
+        let unbound = pointee.unboundSubchains.count { !$0.isClosed }
+        guard isOver || (pointee.clientCount == 0 && pointee.connections.usedCount == unbound) else { return }
         for source in pointee.sources {
             while let client = source.pointee.firstClient { closeClient(client, .draining) }
         }
         pointee.upstreams._withUnsafeGuaranteedRef { $0.stop() }
+        while let operation = pointee.runningOperations {
+            cancelOperation(operation.pointee.id, weir_status(WEIR_E_CANCELLED))
+        }
         for _ in 0..<4 {
             settle()
             flush()
         }
+        for target in pointee.unboundSubchains { target.closeOnce() }
+        settle()
         for entry in pointee.chains { entry.chain.pointee.stop() }
         pointee.mustStop = true
     }

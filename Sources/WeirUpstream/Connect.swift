@@ -64,18 +64,37 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.greetingCount = count
         guard count > 0 else { return becomeReady() }
         pointee.state = .greeting
-        var greeting = bytes
-        let written = greeting.withUnsafeMutableBytes { buffer in
-            var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-            return worker.pointee.net.write(pointee.descriptor, &vector, 1)
+        pointee.greeting = bytes.withUnsafeBytes { worker.pointee.slabs.copy($0) }
+        pointee.greetingOffset = 0
+        writeGreeting()
+    }
+
+    /// Writes what the socket takes of the greeting.
+    func writeGreeting() {
+        guard let greeting = pointee.greeting else { return }
+        let worker = self.worker
+        let count = greeting.pointee.filled - pointee.greetingOffset
+        var vector = iovec(iov_base: greeting.start + pointee.greetingOffset, iov_len: count)
+        let written = worker.pointee.net.write(pointee.descriptor, &vector, 1)
+        if written < 0, written != -Int(EAGAIN) { return attemptFailed(errorText(Int32(-written))) }
+        pointee.greetingOffset += Swift.max(0, written)
+        if pointee.greetingOffset == greeting.pointee.filled {
+            pointee.greeting = nil
+            greeting.release()
         }
-        // A fresh socket takes a few hundred bytes; one that does not is of no use.
-        if written != bytes.count { attemptFailed("did not take the greeting") }
+        if (pointee.greeting == nil) == pointee.isWriteWatched {
+            pointee.isWriteWatched.toggle()
+            watch()
+        }
     }
 
     /// A reply to the greeting.
     /// - Returns: false when the server refuses and the attempt has ended.
     func greeted(_ frame: Frame, _ base: UnsafeMutablePointer<UInt8>) -> Bool {
+        guard pointee.greeting == nil else {
+            attemptFailed("answered before it was asked")
+            return false
+        }
         if frame.kind == UInt16(WEIR_PUSH) { return true }
         if frame.flags & UInt32(WEIR_M_ERROR) == 0 {
             pointee.greetingCount &-= 1
@@ -264,6 +283,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.descriptor = -1
         pointee.event.isClosed = true
         pointee.input.clear()
+        pointee.greeting?.release()
+        pointee.greeting = nil
         if pointee.state == .ready || pointee.state == .greeting { target.codec.closeResponses(&pointee.decoder) }
     }
 

@@ -53,6 +53,9 @@ struct Connection {
     var inFlightCount = 0
     var decoder = CodecState()
     var input = InputBuffer()
+    /// What the socket has not taken of the greeting.
+    var greeting: SlabRef?
+    var greetingOffset = 0
     /// Replies to the greeting that are still missing.
     var greetingCount = 0
     /// When the connection attempt is given up.
@@ -185,7 +188,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         case .connecting: connected()
         case .greeting, .ready:
             if readiness.contains(.readable) || readiness.contains(.failed) || readiness.contains(.hangup) { read() }
-            if readiness.contains(.writable), pointee.state == .ready { flush() }
+            guard readiness.contains(.writable) else { return }
+            if pointee.state == .ready { flush() } else if pointee.state == .greeting { writeGreeting() }
         case .down, .resolving, .dead: break
         }
     }

@@ -82,15 +82,31 @@ final class RESPTarget: Target {
 
     override func accept(_ messages: UnsafeMutablePointer<MessageRef>, _ count: Int) {
         guard count > 0 else { return }
+        if isOver(messages[0]) { return refuseAll(messages, count) }
         let route = self.route(of: messages[0].pointee.connection)
         route.pointee.site = messages[0].pointee.site
         for index in 0..<count { route.submit(messages[index]) }
     }
 
     override func accept(_ message: MessageRef) {
+        if isOver(message) { return refuse(message) }
         let route = self.route(of: message.pointee.connection)
         route.pointee.site = message.pointee.site
         route.submit(message)
+    }
+
+    /// The target or the client of a request is closed: nothing is sent any more.
+    @inline(__always)
+    private func isOver(_ message: MessageRef) -> Bool {
+        isClosed || message.pointee.connection.map { $0.pointee.head.flags & UInt32(WEIR_C_CLOSING) != 0 } == true
+    }
+
+    private func refuse(_ message: MessageRef) {
+        worker.refuse(message, weir_status(WEIR_E_CANCELLED), "the connection is closed", flags: WEIR_M_UNSENT)
+    }
+
+    private func refuseAll(_ messages: UnsafeMutablePointer<MessageRef>, _ count: Int) {
+        for index in 0..<count { refuse(messages[index]) }
     }
 
     override var isFull: Bool {

@@ -86,7 +86,9 @@ public final class RESPUpstreams: UpstreamLayer {
                 pinned.pointee.route = nil
                 current.target.discard(pinned)
             }
-            while let message = current.pointee.waiting.popFirst() { worker.abandon(message) }
+            while let message = current.pointee.waiting.popFirst() {
+                worker.refuse(message, weir_status(WEIR_E_CANCELLED), "the connection is closed", flags: WEIR_M_UNSENT)
+            }
             current.due()
         }
     }

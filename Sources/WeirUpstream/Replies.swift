@@ -61,7 +61,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
             route.answered()
             if gathered > 0,
                 answers[0].pointee.connection != request.pointee.connection
-                    || answers[0].pointee.site != request.pointee.site || request.pointee.connection == nil
+                    || answers[0].pointee.site != request.pointee.site
+                    || answers[0].pointee.floor != request.pointee.floor || request.pointee.connection == nil
             {
                 deliver(answers, &gathered)
             }
@@ -78,8 +79,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     private func deliver(_ answers: UnsafeMutablePointer<MessageRef>, _ count: inout Int) {
         guard count > 0 else { return }
         let worker = self.worker
-        // Safe: an answer has the request that it answers.
-        let floor = Int(answers[0].pointee.exchange.unsafelyUnwrapped.pointee.floor)
+        let floor = Int(answers[0].pointee.floor)
         if let connection = answers[0].pointee.connection {
             worker.deliver(connection, answers, count, from: Int(answers[0].pointee.site), floor: floor)
         } else {

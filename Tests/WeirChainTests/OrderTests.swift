@@ -201,7 +201,8 @@ struct OrderTests {
         worker.upstream("/again", other.plan())
         var count = 0
         redis.override = { _, words in words[0] == "INCR" ? Array("-ERR busy\r\n".utf8) : nil }
-        other.override = { _, _ in
+        other.override = { _, words in
+            guard words[0] == "INCR" else { return nil }
             count += 1
             return count < 3 ? Array("-ERR busy\r\n".utf8) : nil
         }

@@ -125,10 +125,25 @@ struct ConnectionLossTests {
 
     @Test func `a server that is full says so to every client and is asked again later`() {
         let (bed, redis) = WorkerBed.simple()
-        redis.onOpen = { $0.peer.send("-ERR max number of clients reached\r\n") }
+        redis.onOpen = { session in
+            session.peer.send("-ERR max number of clients reached\r\n")
+            session.end()
+        }
         let a = bed.client()
         let answer = a.call("GET", "k")
         #expect(answer.hasPrefix("-"))
+        redis.onOpen = nil
+        bed.run(.seconds(4))
+        #expect(a.call("GET", "k") == "nil")
+        bed.finish()
+    }
+
+    @Test func `a server that sends more than it was asked for at once is not connected to in a circle`() {
+        let (bed, redis) = WorkerBed.simple()
+        redis.onOpen = { $0.peer.send("-ERR max number of clients reached\r\n+OK\r\n+OK\r\n+OK\r\n") }
+        let a = bed.client()
+        #expect(a.call("GET", "k").hasPrefix("-"))
+        #expect(redis.attemptTimes.count < 30)
         redis.onOpen = nil
         bed.run(.seconds(4))
         #expect(a.call("GET", "k") == "nil")

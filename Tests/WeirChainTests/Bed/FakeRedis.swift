@@ -50,6 +50,7 @@ public final class FakeRedis {
         public private(set) var patterns: [String] = []
         private var queued: [[String]] = []
         private var isReplyOff = false
+        private var hasBeenProbed = false
         private var skipCount = 0
         private var input = RESPReader()
         private var blockedOn: [String]?
@@ -97,8 +98,13 @@ public final class FakeRedis {
         }
 
         private func execute(_ words: [String]) {
-            commands.append(words)
-            server.log.append("\(number): \(words.joined(separator: " "))")
+            // The proxy asks a fresh connection whether a password is wanted.
+            let isProbe = words == ["PING"] && commands.isEmpty && !hasBeenProbed
+            hasBeenProbed = true
+            if !isProbe {
+                commands.append(words)
+                server.log.append("\(number): \(words.joined(separator: " "))")
+            }
             if let bytes = server.override?(self, words) { return reply(bytes) }
             let command = (words.first ?? "").uppercased()
             let wasSilent = isReplyOff || skipCount > 0

@@ -17,6 +17,7 @@ public final class WorkerBed {
     public private(set) var transforms: [TestTransform] = []
     public private(set) var redis: [FakeRedis] = []
     private let startBytes: Int
+    private var hasSpun = false
     private var nextPort: UInt16 = 7000
 
     public static let address = SocketAddress.loopback(port: 6379)
@@ -82,8 +83,9 @@ public final class WorkerBed {
 
     /// Runs the loop for so much virtual time.
     public func run(_ duration: Duration = .milliseconds(5), at location: SourceLocation = #_sourceLocation) {
-        let isDone = driver.run(for: duration, maximumTurnCount: 200_000) { [worker] in worker.turn() }
-        if !isDone { Issue.record("the worker spins", sourceLocation: location) }
+        if hasSpun { return }
+        hasSpun = !driver.run(for: duration, maximumTurnCount: 50_000) { [worker] in worker.turn() }
+        if hasSpun { Issue.record("the worker spins", sourceLocation: location) }
     }
 
     /// Runs until `condition` holds, in steps of 1 ms, at most `limit`.
@@ -110,6 +112,7 @@ public final class WorkerBed {
             var client = source.pointee.firstClient
             while let current = client {
                 owedCount += current.pointee.owedCount
+                if owed == 0, let request = current.pointee.ledgerFirst { describe(request, location) }
                 client = current.pointee.next
             }
         }
@@ -121,6 +124,16 @@ public final class WorkerBed {
         }
         run(.seconds(3))
         check(at: location)
+    }
+
+    /// Says of a request that has no answer where it is.
+    private func describe(_ request: MessageRef, _ location: SourceLocation) {
+        let message = request.pointee
+        let place =
+            "site \(message.site) of \(message.connection == nil ? "nothing" : message.connection.map { $0.pointee.chain.pointee.plan.takeUnretainedValue().name } ?? "")"
+        Issue.record(
+            "no answer for \(request.handle.words): \(message.disposition) at \(place), holds \(message.holds), answered \(message.isAnswered), sequenced \(message.isSequenced), first answer \(message.firstAnswer != nil), frames \(message.outer != nil)",
+            sourceLocation: location)
     }
 
     public func check(at location: SourceLocation = #_sourceLocation) {
@@ -225,4 +238,9 @@ public struct TestRandom: RandomNumberGenerator {
         z = (z ^ (z &>> 27)) &* 0x94d0_49bb_1331_11eb
         return z ^ (z &>> 31)
     }
+}
+
+extension WorkerBed {
+    /// The loop has ended.
+    public var hasStopped: Bool { worker.pointee.mustStop }
 }
