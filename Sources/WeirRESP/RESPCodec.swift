@@ -99,9 +99,13 @@ public final class RESPCodec: WireCodec, @unchecked Sendable {
     /// WEIR_M_* of a request, and whether it concerns its session.
     @inline(__always)
     private func flags(_ command: UInt16, _ state: UnsafeMutablePointer<RequestState>) -> UInt32 {
-        let effect = CommandTable.traits(command).effect
-        if effect == .none, !state.pointee.isInTransaction { return 0 }
-        return sessionFlags(effect, state)
+        let traits = CommandTable.traits(command)
+        if traits.effect == .none, traits.flags & UInt32(WEIR_RESP_SCRIPT) == 0, !state.pointee.isInTransaction { return 0 }
+        // A script concerns no session, but it is not placed like other commands (it may run for ever).
+        if traits.flags & UInt32(WEIR_RESP_SCRIPT) != 0 {
+            return sessionFlags(traits.effect, state) | Frame.changesSession
+        }
+        return sessionFlags(traits.effect, state)
     }
 
     private func sessionFlags(_ effect: SessionEffect, _ state: UnsafeMutablePointer<RequestState>) -> UInt32 {

@@ -9,9 +9,11 @@ typealias LaneRef = UnsafeMutablePointer<Lane>
 struct Lane {
     let key: LaneKey
     let target: Unmanaged<RESPTarget>
-    /// As many as the plan says; opened when first needed.
+    /// As many as the plan says, and behind them one for scripts: a script may run for long, and nothing but other
+    /// scripts waits for it. Opened when first needed.
     let shared: UnsafeMutablePointer<ConnectionRef?>
     let sharedCount: Int
+    var slotCount: Int { sharedCount + 1 }
     /// Connections without an owner, whose session is plain.
     var idle: ConnectionRef?
     var idleCount = 0

@@ -212,8 +212,8 @@ final class RESPTarget: Target {
         if let lane = lanes.first(where: { $0.pointee.key == key }) { return lane }
         guard lanes.count < RESPTarget.maximumLanes, key.identity != UInt32.max else { return nil }
         let lane = LaneRef.allocate(capacity: 1)
-        let shared = UnsafeMutablePointer<ConnectionRef?>.allocate(capacity: plan.connectionCount)
-        shared.initialize(repeating: nil, count: plan.connectionCount)
+        let shared = UnsafeMutablePointer<ConnectionRef?>.allocate(capacity: plan.connectionCount + 1)
+        shared.initialize(repeating: nil, count: plan.connectionCount + 1)
         lane.initialize(
             to: Lane(key: key, target: Unmanaged.passUnretained(self), shared: shared, sharedCount: plan.connectionCount))
         lanes.append(lane)
@@ -221,9 +221,9 @@ final class RESPTarget: Target {
     }
 
     /// One of the lane's shared connections, for a client that will stay with it.
-    func sharedConnection(_ lane: LaneRef) -> ConnectionRef {
-        let index = lane.pointee.nextShared
-        lane.pointee.nextShared = (index + 1) % lane.pointee.sharedCount
+    func sharedConnection(_ lane: LaneRef, forScripts: Bool = false) -> ConnectionRef {
+        let index = forScripts ? lane.pointee.sharedCount : lane.pointee.nextShared
+        if !forScripts { lane.pointee.nextShared = (index + 1) % lane.pointee.sharedCount }
         if let connection = lane.pointee.shared[index] { return connection }
         let connection = makeConnection(lane, isShared: true)
         lane.pointee.shared[index] = connection
@@ -268,7 +268,7 @@ final class RESPTarget: Target {
     func detach(_ connection: ConnectionRef) {
         let lane = connection.pointee.lane
         guard lane.pointee.detachedCount < Lane.maximumDetached else { return }
-        for index in 0..<lane.pointee.sharedCount where lane.pointee.shared[index] == connection {
+        for index in 0..<lane.pointee.slotCount where lane.pointee.shared[index] == connection {
             lane.pointee.shared[index] = nil
             lane.pointee.detachedCount += 1
             connection.pointee.isDetached = true
@@ -299,7 +299,7 @@ final class RESPTarget: Target {
         let lane = connection.pointee.lane
         if connection.pointee.isDetached { lane.pointee.detachedCount -= 1 }
         if connection.pointee.isShared {
-            for index in 0..<lane.pointee.sharedCount where lane.pointee.shared[index] == connection {
+            for index in 0..<lane.pointee.slotCount where lane.pointee.shared[index] == connection {
                 lane.pointee.shared[index] = nil
             }
         } else {
@@ -478,11 +478,11 @@ final class RESPTarget: Target {
     /// Lanes that nobody uses end with their connections; the first one stays.
     private func freeIfUnused(_ lane: LaneRef, _ now: UInt64) -> Bool {
         guard lane.pointee.key != LaneKey(), lane.pointee.routeCount == 0, lane.pointee.idle == nil else { return false }
-        for index in 0..<lane.pointee.sharedCount {
+        for index in 0..<lane.pointee.slotCount {
             guard let connection = lane.pointee.shared[index] else { continue }
             if connection.pointee.first != nil || now &- connection.pointee.lastProgress < Lane.idleNanoseconds { return false }
         }
-        for index in 0..<lane.pointee.sharedCount {
+        for index in 0..<lane.pointee.slotCount {
             if let connection = lane.pointee.shared[index] { discard(connection) }
         }
         var connection = firstConnection

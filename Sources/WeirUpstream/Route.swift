@@ -25,6 +25,8 @@ struct Route {
     var session = Session()
     var lane: LaneRef
     var shared: ConnectionRef?
+    /// `shared` is the lane's connection for scripts.
+    var isOnScripts = false
     var pinned: ConnectionRef?
     /// Requests that wait for the ones in flight.
     var waiting = MessageQueue()
@@ -91,7 +93,7 @@ extension UnsafeMutablePointer where Pointee == Route {
     func submit(_ message: MessageRef) {
         if pointee.pinned == nil, message.pointee.head.flags & Frame.changesSession == 0,
             pointee.inFlight < pointee.window, pointee.waiting.isEmpty, !pointee.isChanging,
-            let shared = pointee.shared, !shared.pointee.isDetached
+            let shared = pointee.shared, !shared.pointee.isDetached, !pointee.isOnScripts
         {
             send(message, on: shared)
         } else {
@@ -143,8 +145,14 @@ extension UnsafeMutablePointer where Pointee == Route {
 
     private func placeShared(_ message: MessageRef) -> Bool {
         guard pointee.inFlight < pointee.window, !isHeldBack else { return false }
+        let isScript = CommandTable.traits(message.pointee.command).flags & UInt32(WEIR_RESP_SCRIPT) != 0
+        if isScript != pointee.isOnScripts {
+            guard pointee.inFlight == 0 else { return false }
+            share(nil)
+            pointee.isOnScripts = isScript
+        }
         if pointee.inFlight == 0, pointee.shared?.pointee.isDetached == true { share(nil) }
-        let connection = pointee.shared ?? target.sharedConnection(pointee.lane)
+        let connection = pointee.shared ?? target.sharedConnection(pointee.lane, forScripts: isScript)
         share(connection)
         send(message, on: connection)
         return true

@@ -77,7 +77,7 @@ import Testing
         var limits = RESPLimits()
         limits.maximumNesting = 10000
         #expect(said(deep + ":1\r\n", limits) == "*")
-        let exactly = String(repeating: "*1\r\n", count: 128)
+        let exactly = String(repeating: "*1\r\n", count: 8192)
         #expect(said(exactly + ":1\r\n") == "*")
         #expect(said("*1\r\n" + exactly + ":1\r\n") == "failure tooDeep")
     }
