@@ -41,7 +41,7 @@ open class UpstreamLayer {
     open func ready(_ source: UnsafeMutableRawPointer, _ readiness: Readiness) {}
     /// Writes what was queued in this turn.
     open func flush() {}
-    /// Looks for deadlines that have passed; called about every 100 ms while `needsSweep`.
+    /// Looks for deadlines that have passed; called about every 50 ms while `needsSweep`.
     open func sweep(_ now: UInt64) {}
     open var needsSweep: Bool { false }
     /// A client has gone: what it held is given back.
@@ -130,7 +130,7 @@ public struct WorkerCore {
     public static let batchCapacity = 256
     public static let vectorCapacity = 128
     static let eventCapacity = 512
-    static let sweepNanoseconds: UInt64 = 100_000_000
+    static let sweepNanoseconds: UInt64 = 50_000_000
 }
 
 extension UnsafeMutablePointer where Pointee == WorkerCore {

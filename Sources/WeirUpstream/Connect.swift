@@ -61,7 +61,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.isWriteWatched = false
         pointee.isReadPaused = false
         watch()
-        let (bytes, count) = target.greeting(pointee.lane.pointee.key, probes: pointee.isShared)
+        let (bytes, count) = target.greeting(pointee.lane, probes: pointee.isShared)
         pointee.greetingCount = count
         guard count > 0 else { return becomeReady() }
         pointee.state = .greeting
@@ -110,11 +110,23 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 return true
             }
         }
+        if mayAskInOtherOrder(reply) {
+            pointee.lane.pointee.selectsFirst = true
+            attemptFailed("refused the greeting", isOfServer: false)
+            if pointee.first != nil { connectIfDue() }
+            return false
+        }
         Log.warn("upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
         refuseAll(reply)
         // What a client has asked for (a database, a user) says nothing of the server.
         attemptFailed("refused the greeting", isOfServer: pointee.lane.pointee.key == LaneKey())
         return false
+    }
+
+    /// A user that may not SELECT got into its database before it authenticated; so does the greeting.
+    private func mayAskInOtherOrder(_ reply: [UInt8]) -> Bool {
+        let lane = pointee.lane.pointee
+        return lane.key.identity > 0 && lane.key.database > 0 && !lane.selectsFirst && reply.starts(with: "-NOPERM".utf8)
     }
 
     func becomeReady() {
@@ -305,7 +317,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     private func leaveIfSlow(_ now: UInt64) {
         if pointee.isDetached {
             if pointee.first == nil, pointee.sharerCount == 0 { target.discard(self) }
-        } else if let head = oldestSent, now &- head.pointee.sentNanoseconds > Connection.slowNanoseconds {
+        } else if let head = oldestSent, now &- head.pointee.sentNanoseconds > Swift.max(Connection.slowNanoseconds, 8 &* target.usualNanoseconds)
+        {
             target.detach(self)
         }
     }

@@ -18,8 +18,9 @@ import WeirWire
 typealias ConnectionRef = UnsafeMutablePointer<Connection>
 
 struct Connection {
-    /// After waiting so long for an answer, a shared connection is left to those who are in flight on it.
-    static let slowNanoseconds: UInt64 = 200_000_000
+    /// After waiting so long for an answer (and eight times the usual), a shared connection is left to those who are in
+    /// flight on it. Redis itself calls a script slow after 5 s; other clients should not wait that long for one.
+    static let slowNanoseconds: UInt64 = 50_000_000
 
     /// A connection that lasted so long was a good one.
     static let steadyNanoseconds: UInt64 = 1_000_000_000
@@ -96,8 +97,10 @@ extension UnsafeMutablePointer where Pointee == Connection {
     func markDirty() {
         pointee.isDirty = true
         pointee.target._withUnsafeGuaranteedRef {
-            pointee.nextDirty = $0.layer.firstDirty
-            $0.layer.firstDirty = self
+            // In the order of their first request: what one client sent before another leaves before it.
+            pointee.nextDirty = nil
+            if let last = $0.layer.lastDirty { last.pointee.nextDirty = self } else { $0.layer.firstDirty = self }
+            $0.layer.lastDirty = self
         }
     }
 

@@ -15,6 +15,8 @@ struct Lane {
     /// Connections without an owner, whose session is plain.
     var idle: ConnectionRef?
     var idleCount = 0
+    /// The user may not SELECT: the greeting does it before it authenticates.
+    var selectsFirst = false
     /// Routes whose session has this key.
     var routeCount = 0
     /// Shared connections that were left to those who wait for a slow answer.

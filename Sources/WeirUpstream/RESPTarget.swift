@@ -21,6 +21,8 @@ final class RESPTarget: Target {
     private var firstConnection: ConnectionRef?
     private var ownCount = 0
     private var seed: SeededRandom
+    /// Moving average of the time to an answer.
+    var usualNanoseconds: UInt64 = 0
     /// The server has asked for a password.
     var wantsAuthentication = false
     /// Why the last attempt to connect failed.
@@ -249,6 +251,15 @@ final class RESPTarget: Target {
         guard connection.pointee.state == .ready, connection.pointee.first == nil,
             lane.pointee.idleCount < Lane.maximumIdle
         else { return discard(connection) }
+        if let free = (0..<lane.pointee.sharedCount).first(where: { lane.pointee.shared[$0] == nil }) {
+            // It has the session of the lane already: the clients of the lane share it.
+            lane.pointee.shared[free] = connection
+            connection.pointee.isShared = true
+            sharedGauge.pointee += 1
+            ownGauge.pointee -= 1
+            ownCount -= 1
+            return
+        }
         connection.pointee.nextIdle = lane.pointee.idle
         lane.pointee.idle = connection
         lane.pointee.idleCount += 1
@@ -371,7 +382,8 @@ final class RESPTarget: Target {
     }
 
     /// What a fresh connection says before anything else, and how many replies that gets.
-    func greeting(_ key: LaneKey, probes: Bool) -> ([UInt8], Int) {
+    func greeting(_ lane: LaneRef, probes: Bool) -> ([UInt8], Int) {
+        let key = lane.pointee.key
         var user = plan.user.map { Array($0.utf8) }
         var password = plan.password.map { Array($0.utf8) }
         if key.identity > 0, Int(key.identity) <= identities.count {
@@ -395,7 +407,8 @@ final class RESPTarget: Target {
             count += 1
         }
         if key.database > 0 {
-            bytes += Self.command([Array("SELECT".utf8), Array("\(key.database)".utf8)])
+            let select = Self.command([Array("SELECT".utf8), Array("\(key.database)".utf8)])
+            bytes = lane.pointee.selectsFirst ? select + bytes : bytes + select
             count += 1
         }
         return (bytes, count)
@@ -412,6 +425,11 @@ final class RESPTarget: Target {
         if failureCount <= 1 { return 0 }
         let full = Swift.min(UInt64(50_000_000) << UInt64(Swift.min(failureCount - 2, 6)), 2_000_000_000)
         return full / 2 + seed.next() % (full / 2)
+    }
+
+    @inline(__always)
+    func noteLatency(_ nanoseconds: UInt64) {
+        usualNanoseconds = usualNanoseconds == 0 ? nanoseconds : usualNanoseconds &- usualNanoseconds / 8 &+ nanoseconds / 8
     }
 
     func noteUp() {
@@ -443,6 +461,7 @@ final class RESPTarget: Target {
             queued += current.pointee.queuedByteCount
             current.sweep(now)
         }
+        handle.pointee.head.latency_us = UInt32(clamping: usualNanoseconds / 1000)
         handle.pointee.head.in_flight = UInt32(clamping: inFlight)
         handle.pointee.head.queued_bytes = UInt64(queued)
         for lane in lanes { closeIdle(lane, now) }

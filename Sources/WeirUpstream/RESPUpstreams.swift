@@ -12,7 +12,9 @@ public final class RESPUpstreams: UpstreamLayer {
     var connections = FreeList<Connection>()
     var routes = FreeList<Route>()
     var firstDirty: ConnectionRef?
+    var lastDirty: ConnectionRef?
     var firstDue: RouteRef?
+    var lastDue: RouteRef?
     var connectionCount = 0
     private var targets: [RESPTarget] = []
     private var unattached: [(target: RESPTarget, route: RouteRef)] = []
@@ -53,10 +55,12 @@ public final class RESPUpstreams: UpstreamLayer {
         while firstDue != nil || firstDirty != nil {
             while let route = firstDue {
                 firstDue = route.pointee.nextDue
+                if firstDue == nil { lastDue = nil }
                 route.proceed()
             }
             while let connection = firstDirty {
                 firstDirty = connection.pointee.nextDirty
+                if firstDirty == nil { lastDirty = nil }
                 connection.pointee.isDirty = false
                 if connection.pointee.state != .dead { connection.flush() }
             }

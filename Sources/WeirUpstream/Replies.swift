@@ -50,7 +50,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 wire: base + frame.pointee.offset, byteCount: frame.pointee.byteCount)
             response.pointee.head.flags = frame.pointee.flags
             worker.link(response, to: request)
-            time.pointee.observe(now &- request.pointee.sentNanoseconds)
+            let latency = now &- request.pointee.sentNanoseconds
+            time.pointee.observe(latency)
+            if gathered == 0 { target.noteLatency(latency) }
             let route = Route.of(request)
             if (request.pointee.head.flags & Frame.changesSession) | (frame.pointee.flags & UInt32(WEIR_M_ERROR)) != 0 {
                 route.learn(request, response)

@@ -293,8 +293,9 @@ extension UnsafeMutablePointer where Pointee == Route {
         guard !pointee.isDue else { return }
         pointee.isDue = true
         pointee.target._withUnsafeGuaranteedRef {
-            pointee.nextDue = $0.layer.firstDue
-            $0.layer.firstDue = self
+            pointee.nextDue = nil
+            if let last = $0.layer.lastDue { last.pointee.nextDue = self } else { $0.layer.firstDue = self }
+            $0.layer.lastDue = self
         }
     }
 
