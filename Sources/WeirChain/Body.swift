@@ -20,6 +20,8 @@ public struct Body {
     var isEdited: Bool
     /// Bytes of the last `encode`, and of those before it, which plugins may still read.
     var replaced: [SlabRef]
+    /// Items before a splice, which plugins may still read.
+    var replacedItems: [UnsafeMutablePointer<weir_item>] = []
 }
 
 extension Body {
@@ -64,6 +66,7 @@ extension Body {
 
     static func free(_ body: BodyRef) {
         body.pointee.items.deallocate()
+        for items in body.pointee.replacedItems { items.deallocate() }
         for slab in body.pointee.owned + body.pointee.replaced { slab.release() }
         for buffer in body.pointee.buffers { Buffer.unref(buffer) }
         body.deinitialize(count: 1)
@@ -112,7 +115,7 @@ extension Body {
         (items + first + newCount).update(from: body.pointee.items + last, count: count - last)
         let total = count - (last - first) + newCount
         items[parent].count = UInt32(children - remove + topLevel)
-        body.pointee.items.deallocate()
+        body.pointee.replacedItems.append(body.pointee.items)
         body.pointee.items = items
         body.pointee.tape.items = UnsafePointer(items)
         body.pointee.tape.count = UInt32(total)
@@ -137,12 +140,27 @@ extension Body {
             body.pointee.items, count, kind: kind, version: version,
             UnsafeMutableRawBufferPointer(start: slab.start, count: byteCount))
         slab.pointee.filled = byteCount
+        if message.isRequest { requestChanged(message, codec, slab, byteCount) }
         if let old = message.pointee.slab { body.pointee.replaced.append(old) }
         message.pointee.slab = slab
         message.pointee.wire = slab.start
         message.pointee.head.wire_len = UInt32(byteCount)
         message.pointee.head.raw = weir_str(ptr: UnsafePointer(slab.start), len: byteCount)
         body.pointee.isEdited = false
+    }
+
+    /// A request with other bytes may be another command, and what its client owes has another size.
+    private static func requestChanged(_ message: MessageRef, _ codec: WireCodec, _ slab: SlabRef, _ byteCount: Int) {
+        if message.pointee.isOwed, let client = message.client {
+            client.pointee.owedByteCount &+= byteCount &- message.byteCount
+        }
+        let frame = codec.classify(UnsafeRawBufferPointer(start: slab.start, count: byteCount))
+        let pinned = UInt32(WEIR_M_PINNED)
+        let isInTransaction = message.has(WEIR_M_TXN)
+        message.pointee.head.flags &= ~(Frame.changesSession | (isInTransaction ? 0 : pinned))
+        message.pointee.head.flags |= frame.flags & (Frame.changesSession | pinned)
+        message.pointee.head.verb = frame.verb
+        message.pointee.command = frame.command
     }
 
     // MARK: parts
@@ -195,7 +213,7 @@ extension Body {
     private static func keep(
         _ body: BodyRef, _ message: MessageRef, _ value: weir_str, _ owner: UnsafeMutablePointer<weir_buf>?
     ) -> weir_str {
-        if let owner {
+        if let owner, Buffer.holds(owner, value) {
             Buffer.ref(owner)
             body.pointee.buffers.append(owner)
             return value
@@ -248,6 +266,13 @@ enum Buffer {
                 buffer: weir_buf(size: UInt32(MemoryLayout<weir_buf>.size), flags: 0, ptr: bytes, len: count),
                 references: 1))
         return storage.assumingMemoryBound(to: weir_buf.self)
+    }
+
+    /// True when these bytes lie in the buffer.
+    static func holds(_ buffer: UnsafeMutablePointer<weir_buf>, _ value: weir_str) -> Bool {
+        guard let start = value.ptr, start >= UnsafePointer(buffer.pointee.ptr) else { return false }
+        let offset = start - UnsafePointer(buffer.pointee.ptr)
+        return offset <= buffer.pointee.len && value.len <= buffer.pointee.len - offset
     }
 
     static func ref(_ buffer: UnsafeMutablePointer<weir_buf>) { weir_atomic_add(cell(buffer), 1) }

@@ -203,6 +203,12 @@ enum Flow {
     }
 
     static func push(_ connection: ChainConnectionRef, _ message: MessageRef) {
+        if message.pointee.disposition == .lent { dispose(message, .moved) }
+        if let exchange = message.pointee.exchange {
+            // The answer to something else is no answer any more.
+            message.pointee.exchange = nil
+            exchange.release()
+        }
         message.pointee.head.kind = UInt16(WEIR_PUSH)
         message.pointee.connection = connection
         message.pointee.site = Int16(truncatingIfNeeded: connection.worker.pointee.currentSite)
@@ -329,8 +335,34 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// A message from wire bytes.
     func buildRaw(_ number: UInt16, _ kind: UInt16, _ wire: weir_str) -> MessageRef? {
         guard let codec = codec(number), wire.len > 0, wire.len <= Int(UInt32.max) else { return nil }
+        guard isOneMessage(wire.bytes, kind, codec) else { return nil }
         let slab = pointee.slabs.copy(wire.bytes)
         return adopt(codec, number, kind, slab, wire.len)
+    }
+
+    /// True for the bytes of exactly one message; a second one in them would get an answer that nobody waits for.
+    private func isOneMessage(_ bytes: UnsafeRawBufferPointer, _ kind: UInt16, _ codec: WireCodec) -> Bool {
+        withUnsafeTemporaryAllocation(of: Frame.self, capacity: 2) { frames in
+            guard let frames = frames.baseAddress else { return false }
+            var state = CodecState()
+            let cut: Cut
+            if kind == UInt16(WEIR_REQUEST) {
+                codec.openRequests(&state)
+                cut = codec.cutRequests(&state, bytes, frames, 2, pointee.slabs)
+                codec.closeRequests(&state)
+                for index in 0..<cut.frameCount {
+                    guard let replacement = frames[index].replacement else { continue }
+                    // Bytes that must not be sent as they are.
+                    replacement.release()
+                    return false
+                }
+            } else {
+                codec.openResponses(&state)
+                cut = codec.cutResponses(&state, bytes, frames, 2)
+                codec.closeResponses(&state)
+            }
+            return cut.frameCount == 1 && cut.consumedByteCount == bytes.count && !cut.isBroken
+        }
     }
 
     private func adopt(

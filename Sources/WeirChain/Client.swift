@@ -31,6 +31,8 @@ public struct Client {
     var isReadPaused = false
     var isWriteWatched = false
     var isDirty = false
+    /// Its memory is given back as soon as it is off the list of dirty clients.
+    var isFreed = false
     /// Nothing more is read; the connection closes when what is owed has been written.
     var isFinishing = false
     /// The other side has closed its half.
@@ -348,6 +350,12 @@ extension UnsafeMutablePointer where Pointee == Client {
         while let current = message {
             message = current.pointee.next
             let count = current.byteCount
+            if current.pointee.isCompacted, let own = current.pointee.slab, own != slab {
+                // The slab that was filled last has room for more.
+                own.retain()
+                slab?.release()
+                slab = own
+            }
             guard !current.pointee.isCompacted, count < 16_384, let wire = current.pointee.wire else {
                 continue
             }

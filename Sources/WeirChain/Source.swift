@@ -250,7 +250,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         let codec = client.pointee.connection.pointee.chain.pointee.codec.takeUnretainedValue()
         codec.closeRequests(&client.pointee.decoder)
         client.pointee.names.deallocate()
-        pointee.clients.give(client)
+        if client.pointee.isDirty { client.pointee.isFreed = true } else { pointee.clients.give(client) }
     }
 
     /// Accepts a connection.
@@ -262,6 +262,13 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         let peerName = Self.place("\(peer)", names)
         let localName = Self.place("\(local)", names + 64)
         let client = pointee.clients.take()
+        // Closed until it is open: a site may look at it in conn_open.
+        client.initialize(
+            to: Client(
+                event: EventSource(kind: .client), descriptor: descriptor, source: source,
+                connection: ChainConnectionRef(bitPattern: 64).unsafelyUnwrapped,  // Safe: set below, not read before.
+                decoder: CodecState(), lastActivity: pointee.head.now_ns, names: names))
+        client.pointee.event.isClosed = true
         pointee.net.slow.setNoDelay(descriptor)
         pointee.net.slow.setKeepAlive(descriptor)
         guard
@@ -275,10 +282,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             source.pointee.acceptFailures.pointee &+= 1
             return
         }
-        client.initialize(
-            to: Client(
-                event: EventSource(kind: .client), descriptor: descriptor, source: source, connection: connection,
-                decoder: CodecState(), lastActivity: pointee.head.now_ns, names: names))
+        client.pointee.connection = connection
+        client.pointee.event.isClosed = false
         let codec = source.pointee.chain.pointee.codec.takeUnretainedValue()
         codec.openRequests(&client.pointee.decoder)
         if source.pointee.restrictsNewClients { codec.restrict(&client.pointee.decoder, true) }
@@ -420,6 +425,7 @@ extension UnsafeMutablePointer where Pointee == Listener {
     func pause() {
         guard !pointee.isPaused else { return }
         pointee.isPaused = true
+        pointee.source.pointee.worker.pointee.pausedListenerCount += 1
         _ = pointee.source.pointee.worker.pointee.net.rewatch(
             pointee.descriptor, UInt64(UInt(bitPattern: self)), [])
     }
@@ -427,6 +433,7 @@ extension UnsafeMutablePointer where Pointee == Listener {
     func resume() {
         guard pointee.isPaused, !pointee.event.isClosed else { return }
         pointee.isPaused = false
+        pointee.source.pointee.worker.pointee.pausedListenerCount -= 1
         _ = pointee.source.pointee.worker.pointee.net.rewatch(
             pointee.descriptor, UInt64(UInt(bitPattern: self)), .readable)
     }

@@ -113,6 +113,8 @@ public struct WorkerCore {
     /// The connection whose hook or completion runs: what it starts ends before the connection does.
     var currentConnection: ChainConnectionRef?
     var clientCount = 0
+    /// Listeners that the sweep has to resume.
+    var pausedListenerCount = 0
     var nextSweep: UInt64 = 0
     /// Unix time minus monotonic time.
     var wallOffset: UInt64 = 0
@@ -237,7 +239,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
         var deadline = pointee.timers.pointee.nextDeadline ?? UInt64.max
         if pointee.isDraining { deadline = Swift.min(deadline, pointee.drainDeadline) }
-        if pointee.clientCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
+        if pointee.clientCount > 0 || pointee.pausedListenerCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
             deadline = Swift.min(deadline, pointee.nextSweep)
         }
         if deadline == UInt64.max { return -1 }
@@ -299,7 +301,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         while let current = client {
             client = current.pointee.nextDirty
             current.pointee.isDirty = false
-            current.flush()
+            if current.pointee.isFreed { pointee.clients.give(current) } else { current.flush() }
         }
     }
 

@@ -59,6 +59,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         target.codec.openResponses(&pointee.decoder)
         pointee.input = InputBuffer()
         pointee.isWriteWatched = false
+        pointee.isReadPaused = false
         watch()
         let (bytes, count) = target.greeting(pointee.lane, probes: pointee.isShared)
         pointee.greetingCount = count
@@ -324,7 +325,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
 
     private func checkAnswers(_ now: UInt64) {
         let limit = target.plan.requestNanoseconds
-        guard limit > 0, let head = pointee.first else { return }
+        guard limit > 0, !pointee.isReadPaused, let head = pointee.first else { return }
         if head != pointee.firstUnsent, Route.mayBlock(head) { return }
         let since = Swift.max(head.pointee.sentNanoseconds, Swift.min(pointee.lastProgress, head.pointee.sentNanoseconds &+ limit &* 9))
         if now > since, now - since > limit { lost("did not answer within \(limit / 1_000_000) ms") }

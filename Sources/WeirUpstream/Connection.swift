@@ -38,6 +38,8 @@ struct Connection {
     var sharerCount = 0
     var isDirty = false
     var isWriteWatched = false
+    /// Its client does not read what came: nothing more is read until it does.
+    var isReadPaused = false
     var descriptor: Int32 = -1
     let target: Unmanaged<RESPTarget>
     /// Whose handshake it has made; changes with the session of its owner.
@@ -177,7 +179,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     }
 
     func watch() {
-        let interest: Readiness = pointee.isWriteWatched ? [.readable, .writable] : .readable
+        var interest: Readiness = pointee.isReadPaused ? [] : .readable
+        if pointee.isWriteWatched { interest.insert(.writable) }
         _ = worker.pointee.net.rewatch(pointee.descriptor, UInt64(UInt(bitPattern: self)), interest)
     }
 
@@ -210,6 +213,14 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let (start, total) = pointee.input.take(at, count)
         cut(slab, start, total)
         slab.release()
+        if let client = pointee.route?.pointee.connection?.pointee.client, client.isOutputFull { pauseReading(true) }
+    }
+
+    /// Leaves what comes to the server's buffers, or takes it again.
+    func pauseReading(_ isPaused: Bool) {
+        guard pointee.isReadPaused != isPaused, pointee.state == .ready else { return }
+        pointee.isReadPaused = isPaused
+        watch()
     }
 
     private func cut(_ slab: SlabRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int) {

@@ -247,6 +247,7 @@ final class RESPTarget: Target {
     func giveBack(_ connection: ConnectionRef) {
         let lane = connection.pointee.lane
         connection.pointee.lastProgress = worker.pointee.head.now_ns
+        connection.pauseReading(false)
         guard connection.pointee.state == .ready, connection.pointee.first == nil,
             lane.pointee.idleCount < Lane.maximumIdle
         else { return discard(connection) }

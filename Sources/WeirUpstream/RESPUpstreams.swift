@@ -97,6 +97,7 @@ public final class RESPUpstreams: UpstreamLayer {
         var route = connection.pointee.routes?.assumingMemoryBound(to: Route.self)
         while let current = route {
             if !current.pointee.waiting.isEmpty { current.due() }
+            current.pointee.pinned?.pauseReading(false)
             route = current.pointee.next
         }
     }

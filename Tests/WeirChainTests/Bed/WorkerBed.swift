@@ -244,3 +244,18 @@ extension WorkerBed {
     /// The loop has ended.
     public var hasStopped: Bool { worker.pointee.mustStop }
 }
+
+extension WorkerBed {
+    /// The bytes that the clients are said to owe; 0 when nothing is under way.
+    public var lowestOwedBytes: Int {
+        var lowest = 0
+        for source in worker.pointee.sources {
+            var client = source.pointee.firstClient
+            while let current = client {
+                lowest = min(lowest, current.pointee.owedByteCount)
+                client = current.pointee.next
+            }
+        }
+        return lowest
+    }
+}
