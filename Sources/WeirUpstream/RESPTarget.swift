@@ -77,7 +77,7 @@ final class RESPTarget: Target {
         }
         sharedGauge = gauge("shared")
         ownGauge = gauge("own")
-        super.init(name: name, worker: worker)
+        super.init(name: immortalText(name), worker: worker)
     }
 
     override func accept(_ messages: UnsafeMutablePointer<MessageRef>, _ count: Int) {
@@ -93,6 +93,29 @@ final class RESPTarget: Target {
         let route = self.route(of: message.pointee.connection)
         route.pointee.site = message.pointee.site
         route.submit(message)
+    }
+
+    deinit {
+        for lane in lanes {
+            lane.pointee.shared.deallocate()
+            lane.deallocate()
+        }
+    }
+
+    /// Closed, and nothing of it is left.
+    var isOver: Bool {
+        isClosed && firstConnection == nil && !isResolving && lanes.allSatisfy { $0.pointee.routeCount == 0 }
+    }
+
+    /// Closes what a closed target still has, as soon as nothing is in flight on it.
+    private func wind() {
+        var connection = firstConnection
+        while let current = connection {
+            connection = current.pointee.next
+            if current.pointee.first == nil, current.pointee.route == nil, current.pointee.sharerCount == 0 {
+                discard(current)
+            }
+        }
     }
 
     /// The target or the client of a request is closed: nothing is sent any more.
@@ -452,6 +475,7 @@ final class RESPTarget: Target {
     // MARK: sweeping
 
     func sweep(_ now: UInt64) {
+        if isClosed { wind() }
         var inFlight = 0
         var queued = 0
         var connection = firstConnection

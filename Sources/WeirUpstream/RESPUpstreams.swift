@@ -70,8 +70,24 @@ public final class RESPUpstreams: UpstreamLayer {
     }
 
     public override func sweep(_ now: UInt64) {
+        var isAnyClosed = false
+        for target in targets where target.isClosed { isAnyClosed = true }
+        if isAnyClosed { forgetRoutes() }
         for target in targets { target.sweep(now) }
+        if isAnyClosed { targets.removeAll { $0.isOver } }
     }
+
+    /// Frees the routes of closed targets that belong to no connection.
+    private func forgetRoutes() {
+        unattached.removeAll { entry in
+            guard entry.target.isClosed, entry.route.pointee.inFlight == 0, !entry.route.pointee.isDue else { return false }
+            entry.target.free(entry.route)
+            return true
+        }
+    }
+
+    /// Targets that are open, or still have something in flight.
+    var targetCount: Int { targets.count }
 
     public override var needsSweep: Bool { connectionCount > 0 }
 
