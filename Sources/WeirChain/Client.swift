@@ -31,8 +31,6 @@ public struct Client {
     var isReadPaused = false
     var isWriteWatched = false
     var isDirty = false
-    /// Its memory is given back as soon as it is off the list of dirty clients.
-    var isFreed = false
     /// Nothing more is read; the connection closes when what is owed has been written.
     var isFinishing = false
     /// The other side has closed its half.

@@ -250,7 +250,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         let codec = client.pointee.connection.pointee.chain.pointee.codec.takeUnretainedValue()
         codec.closeRequests(&client.pointee.decoder)
         client.pointee.names.deallocate()
-        if client.pointee.isDirty { client.pointee.isFreed = true } else { pointee.clients.give(client) }
+        // An event of this turn may still name it, and the list of dirty clients too.
+        client.pointee.next = pointee.endedClients
+        pointee.endedClients = client
     }
 
     /// Accepts a connection.

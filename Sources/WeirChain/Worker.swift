@@ -84,6 +84,8 @@ public struct WorkerCore {
     var disposalCount = 0
     var dirtyClients: ClientRef?
     var closing: ChainConnectionRef?
+    /// Clients whose memory is given back at the end of the turn.
+    var endedClients: ClientRef?
     var completedOperations: OperationRef?
     var lastCompletedOperation: OperationRef?
     var runningOperations: OperationRef?
@@ -226,6 +228,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             flush()
             settle()
         }
+        if pointee.endedClients != nil { reclaimClients() }
         if pointee.isDraining { endDraining() }
     }
 
@@ -301,7 +304,22 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         while let current = client {
             client = current.pointee.nextDirty
             current.pointee.isDirty = false
-            if current.pointee.isFreed { pointee.clients.give(current) } else { current.flush() }
+            current.flush()
+        }
+    }
+
+    /// Gives back the memory of clients that nothing of this turn names any more.
+    private func reclaimClients() {
+        var client = pointee.endedClients
+        pointee.endedClients = nil
+        while let current = client {
+            client = current.pointee.next
+            if current.pointee.isDirty {
+                current.pointee.next = pointee.endedClients
+                pointee.endedClients = current
+            } else {
+                pointee.clients.give(current)
+            }
         }
     }
 
