@@ -53,7 +53,9 @@ open class UpstreamLayer {
     /// A request of the client is at an upstream that may keep it for ever.
     open func mayBlock(_ connection: ChainConnectionRef) -> Bool { false }
     /// Opens a target for `weir_host.target_open` with a reference to an upstream.
-    open func open(_ plan: AnyObject, address: String, connection: ChainConnectionRef?, isExclusive: Bool) -> Target? { nil }
+    open func open(_ plan: AnyObject, address: String, connection: ChainConnectionRef?, isExclusive: Bool) -> Target? {
+        nil
+    }
     /// Facts about a connection ("user", "db", …) for `weir_host.conn_attr`.
     open func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str { weir_str() }
     /// What the codec's extension tells of a connection's session; its layout is the extension's.
@@ -162,7 +164,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 upstreams: Unmanaged.passRetained(UpstreamLayer()), frames: .allocate(capacity: capacity),
                 replyFrames: .allocate(capacity: capacity), batch: .allocate(capacity: capacity),
                 answers: .allocate(capacity: capacity), filtered: .allocate(capacity: capacity),
-                tagWords: .allocate(capacity: capacity), tagOwners: .allocate(capacity: capacity), vectors: .allocate(capacity: WorkerCore.vectorCapacity),
+                tagWords: .allocate(capacity: capacity), tagOwners: .allocate(capacity: capacity),
+                vectors: .allocate(capacity: WorkerCore.vectorCapacity),
                 events: .allocate(capacity: WorkerCore.eventCapacity), random: SeededRandom(seed: seed)))
         worker.pointee.crumb.initialize(to: Breadcrumb())
         worker.pointee.timers.initialize(to: TimerQueue())
@@ -239,10 +242,16 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func timeoutNanoseconds() -> Int64 {
-        if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
+        if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil
+            || pointee.dirtyClients != nil
+        {
+            return 0
+        }
         var deadline = pointee.timers.pointee.nextDeadline ?? UInt64.max
         if pointee.isDraining { deadline = Swift.min(deadline, pointee.drainDeadline) }
-        if pointee.clientCount > 0 || pointee.pausedListenerCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
+        if pointee.clientCount > 0 || pointee.pausedListenerCount > 0
+            || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep })
+        {
             deadline = Swift.min(deadline, pointee.nextSweep)
         }
         if deadline == UInt64.max { return -1 }
@@ -379,6 +388,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         }
         for target in pointee.unboundSubchains { target.closeOnce() }
         settle()
+        reclaimClients()
         for entry in pointee.chains { entry.chain.pointee.stop() }
         pointee.mustStop = true
     }

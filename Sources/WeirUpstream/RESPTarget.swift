@@ -215,7 +215,8 @@ final class RESPTarget: Target {
         let shared = UnsafeMutablePointer<ConnectionRef?>.allocate(capacity: plan.connectionCount + 1)
         shared.initialize(repeating: nil, count: plan.connectionCount + 1)
         lane.initialize(
-            to: Lane(key: key, target: Unmanaged.passUnretained(self), shared: shared, sharedCount: plan.connectionCount))
+            to: Lane(
+                key: key, target: Unmanaged.passUnretained(self), shared: shared, sharedCount: plan.connectionCount))
         lanes.append(lane)
         return lane
     }
@@ -429,7 +430,8 @@ final class RESPTarget: Target {
 
     @inline(__always)
     func noteLatency(_ nanoseconds: UInt64) {
-        usualNanoseconds = usualNanoseconds == 0 ? nanoseconds : usualNanoseconds &- usualNanoseconds / 8 &+ nanoseconds / 8
+        usualNanoseconds =
+            usualNanoseconds == 0 ? nanoseconds : usualNanoseconds &- usualNanoseconds / 8 &+ nanoseconds / 8
     }
 
     func noteUp() {
@@ -478,10 +480,14 @@ final class RESPTarget: Target {
 
     /// Lanes that nobody uses end with their connections; the first one stays.
     private func freeIfUnused(_ lane: LaneRef, _ now: UInt64) -> Bool {
-        guard lane.pointee.key != LaneKey(), lane.pointee.routeCount == 0, lane.pointee.idle == nil else { return false }
+        guard lane.pointee.key != LaneKey(), lane.pointee.routeCount == 0, lane.pointee.idle == nil else {
+            return false
+        }
         for index in 0..<lane.pointee.slotCount {
             guard let connection = lane.pointee.shared[index] else { continue }
-            if connection.pointee.first != nil || now &- connection.pointee.lastProgress < Lane.idleNanoseconds { return false }
+            if connection.pointee.first != nil || now &- connection.pointee.lastProgress < Lane.idleNanoseconds {
+                return false
+            }
         }
         for index in 0..<lane.pointee.slotCount {
             if let connection = lane.pointee.shared[index] { discard(connection) }

@@ -38,7 +38,8 @@ public final class RESPUpstreams: UpstreamLayer {
         let addresses = address.isEmpty ? plan.addresses : [address]
         guard !addresses.isEmpty else { return nil }
         let own = UpstreamPlan(
-            addresses: addresses, connectNanoseconds: plan.connectNanoseconds, requestNanoseconds: plan.requestNanoseconds,
+            addresses: addresses, connectNanoseconds: plan.connectNanoseconds,
+            requestNanoseconds: plan.requestNanoseconds,
             connectionCount: Swift.max(1, plan.connectionCount), user: plan.user, password: plan.password,
             maximumPinnedCount: plan.maximumPinnedCount)
         let target = RESPTarget(own, codec: codec, layer: self, worker: worker, seed: seed.next())
