@@ -238,6 +238,7 @@ enum Flow {
         {
             let target = shared.target.takeUnretainedValue()
             target.openCount += 1
+            target.addObserver(spec.pointee.on_event, spec.pointee.ctx)
             out?.pointee = target.handle.handle
             return weir_status(WEIR_OK)
         }
@@ -266,6 +267,7 @@ enum Flow {
                     target: Unmanaged.passUnretained(target)))
         }
         target.openedBy = site
+        target.addObserver(spec.pointee.on_event, spec.pointee.ctx)
         target.opened()
         out?.pointee = target.handle.handle
         return weir_status(WEIR_OK)
@@ -274,6 +276,7 @@ enum Flow {
     static func closeTarget(_ target: TargetRef) {
         let object = target.object
         object.openCount -= 1
+        object.removeObserver()
         guard object.openCount == 0 else { return }
         let worker = object.worker
         worker.pointee.sharedTargets.removeAll { $0.target.toOpaque() == Unmanaged.passUnretained(object).toOpaque() }

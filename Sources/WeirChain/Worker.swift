@@ -86,6 +86,8 @@ public struct WorkerCore {
     var disposalCount = 0
     var dirtyClients: ClientRef?
     var closing: ChainConnectionRef?
+    /// Events of targets that their observers have not been told yet.
+    var targetEvents: [(target: Target, event: UInt32)] = []
     /// Clients whose memory is given back at the end of the turn.
     var endedClients: ClientRef?
     var completedOperations: OperationRef?
@@ -242,6 +244,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func timeoutNanoseconds() -> Int64 {
+        if !pointee.targetEvents.isEmpty { return 0 }
         if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil
             || pointee.dirtyClients != nil
         {
@@ -298,6 +301,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             } else if let operation = pointee.completedOperations {
                 pointee.completedOperations = operation.pointee.next
                 finish(operation)
+            } else if !pointee.targetEvents.isEmpty {
+                let (target, event) = pointee.targetEvents.removeFirst()
+                target.tell(event)
             } else if pointee.closing != nil {
                 finishClosing()
             } else {

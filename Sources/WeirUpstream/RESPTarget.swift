@@ -28,6 +28,8 @@ final class RESPTarget: Target {
     /// Why the last attempt to connect failed.
     private(set) var lastFailure = "no connection yet"
     private var isUp = false
+    private var routeCount = 0
+    private var wasFull = false
 
     // Cells of this worker.
     let upstreamTime: UnsafeMutablePointer<HistogramCells>
@@ -147,6 +149,7 @@ final class RESPTarget: Target {
 
     func makeRoute(_ connection: ChainConnectionRef?) -> RouteRef {
         let fresh = layer.routes.take()
+        routeCount += 1
         // Safe: the lane of a fresh session is the first, which is never freed.
         let lane = lane(LaneKey()).unsafelyUnwrapped
         lane.pointee.routeCount += 1
@@ -157,6 +160,7 @@ final class RESPTarget: Target {
     func free(_ route: RouteRef) {
         route.share(nil)
         route.pointee.lane.pointee.routeCount -= 1
+        routeCount -= 1
         route.deinitialize(count: 1)
         layer.routes.give(route)
     }
@@ -436,7 +440,10 @@ final class RESPTarget: Target {
 
     func noteUp() {
         handle.pointee.head.state = UInt32(WEIR_TS_UP)
-        if !isUp { Log.info("upstream.up", ["upstream": name]) }
+        if !isUp {
+            Log.info("upstream.up", ["upstream": name])
+            announce(WEIR_TE_UP)
+        }
         isUp = true
     }
 
@@ -445,7 +452,10 @@ final class RESPTarget: Target {
         lastFailure = reason
         addressIndex += 1
         handle.pointee.head.state = UInt32(WEIR_TS_DOWN)
-        if isUp { Log.warn("upstream.down", ["upstream": name, "reason": reason]) }
+        if isUp {
+            Log.warn("upstream.down", ["upstream": name, "reason": reason])
+            announce(WEIR_TE_DOWN)
+        }
         isUp = false
         // Names may stand for other addresses by now.
         if addressIndex % Swift.max(addresses.count, 1) == 0 { addresses = [] }
@@ -466,6 +476,10 @@ final class RESPTarget: Target {
         handle.pointee.head.latency_us = UInt32(clamping: usualNanoseconds / 1000)
         handle.pointee.head.in_flight = UInt32(clamping: inFlight)
         handle.pointee.head.queued_bytes = UInt64(queued)
+        if (queued > RESPTarget.fullByteCount) != wasFull {
+            wasFull.toggle()
+            announce(wasFull ? WEIR_TE_FULL : WEIR_TE_WRITABLE)
+        }
         for lane in lanes { closeIdle(lane, now) }
         lanes.removeAll { freeIfUnused($0, now) }
     }
@@ -501,6 +515,14 @@ final class RESPTarget: Target {
         lane.deallocate()
         return true
     }
+
+    override func close() {
+        stop()
+        layer.forget(self)
+    }
+
+    /// Nothing refers to it any more but its handle.
+    var isUnused: Bool { routeCount == 0 && firstConnection == nil }
 
     func stop() {
         while let connection = firstConnection { discard(connection) }

@@ -17,6 +17,7 @@ public final class RESPUpstreams: UpstreamLayer {
     var lastDue: RouteRef?
     var connectionCount = 0
     private var targets: [RESPTarget] = []
+    private var closedTargets: [RESPTarget] = []
     private var unattached: [(target: RESPTarget, route: RouteRef)] = []
     private var attributeBytes: [UInt8] = []
     /// What `attribute` gave last; it lives until the next.
@@ -72,9 +73,10 @@ public final class RESPUpstreams: UpstreamLayer {
 
     public override func sweep(_ now: UInt64) {
         for target in targets { target.sweep(now) }
+        closedTargets.removeAll { $0.isUnused }
     }
 
-    public override var needsSweep: Bool { connectionCount > 0 }
+    public override var needsSweep: Bool { connectionCount > 0 || !closedTargets.isEmpty }
 
     public override func connectionGone(_ connection: ChainConnectionRef) {
         var route = connection.pointee.routes?.assumingMemoryBound(to: Route.self)
@@ -150,6 +152,17 @@ public final class RESPUpstreams: UpstreamLayer {
 
     public override func stop() {
         for target in targets { target.stop() }
+    }
+
+    /// A target has been closed; it goes when the last request that it has is answered.
+    func forget(_ target: RESPTarget) {
+        targets.removeAll { $0 === target }
+        for entry in unattached where entry.target === target {
+            entry.route.pointee.isGone = true
+            entry.route.due()
+        }
+        unattached.removeAll { $0.target === target }
+        closedTargets.append(target)
     }
 
     /// The route for requests of plugins that belong to no connection.
