@@ -119,12 +119,17 @@ let package = Package(
             name: "WeirBed",
             dependencies: ["WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"],
             path: "Tests/WeirChainTests/Bed", swiftSettings: strict),
+        .executableTarget(
+            name: "weir-allocations",
+            dependencies: ["WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirBase", "CWeir"],
+            path: "Tests/WeirChainTests/Allocations", swiftSettings: strict),
         .testTarget(
             name: "WeirChainTests",
             dependencies: [
-                "WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir",
+                "weir-allocations", "WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire",
+                "WeirBase", "CWeir",
             ],
-            path: "Tests/WeirChainTests", exclude: ["Bed"], swiftSettings: strict),
+            path: "Tests/WeirChainTests", exclude: ["Bed", "Allocations", "allocations.json"], swiftSettings: strict),
         tests(
             "WeirUpstreamTests",
             ["WeirBed", "WeirChain", "WeirUpstream", "WeirRESP", "WeirNet", "WeirWire", "WeirBase", "CWeir"]),

@@ -90,14 +90,17 @@ extension Body {
 
     /// Replaces `remove` children of a container, from the `at`-th on, by new items (depth first).
     static func splice(
-        _ message: MessageRef, _ parent: Int, _ at: Int, _ remove: Int, _ new: UnsafePointer<weir_item>?, _ newCount: Int
+        _ message: MessageRef, _ parent: Int, _ at: Int, _ remove: Int, _ new: UnsafePointer<weir_item>?,
+        _ newCount: Int
     ) -> weir_status {
         guard let body = of(message), parent < Int(body.pointee.tape.count),
             isContainer(body.pointee.items[parent].type)
         else { return weir_status(WEIR_E_INVALID) }
         let count = Int(body.pointee.tape.count)
         let children = Int(body.pointee.items[parent].count)
-        guard at <= children, remove <= children - at, newCount == 0 || new != nil else { return weir_status(WEIR_E_INVALID) }
+        guard at <= children, remove <= children - at, newCount == 0 || new != nil else {
+            return weir_status(WEIR_E_INVALID)
+        }
         var first = parent + 1
         for _ in 0..<at { first = end(of: first, body) }
         var last = first
@@ -241,7 +244,8 @@ extension Body {
             guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
             let digit = Int64(byte - UInt8(ascii: "0"))
-            let (sum, overflow2) = isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
+            let (sum, overflow2) =
+                isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
             if overflow || overflow2 { return nil }
             value = sum
         }

@@ -33,7 +33,8 @@ enum Flow {
     static func take(_ message: MessageRef, _ flags: UInt32) {
         guard message.pointee.disposition == .lent else { return }
         dispose(message, .taken)
-        guard message.isRequest, flags & UInt32(WEIR_TAKE_LOOSE) == 0, let connection = message.pointee.connection else {
+        guard message.isRequest, flags & UInt32(WEIR_TAKE_LOOSE) == 0, let connection = message.pointee.connection
+        else {
             return
         }
         message.pointee.isSequenced = true
@@ -146,7 +147,9 @@ enum Flow {
         if message.isRequest {
             if message.pointee.connection == nil { return message.end() }
             if !message.has(WEIR_M_NO_REPLY), !message.has(WEIR_M_DEAD) {
-                return fail(message, weir_status(WEIR_E_REJECTED), weir_str("the request was dropped by a transform" as StaticString))
+                return fail(
+                    message, weir_status(WEIR_E_REJECTED),
+                    weir_str("the request was dropped by a transform" as StaticString))
             }
             leave(message)
             return worker.abandon(message)
@@ -235,6 +238,7 @@ enum Flow {
         {
             let target = shared.target.takeUnretainedValue()
             target.openCount += 1
+            target.addObserver(spec.pointee.on_event, spec.pointee.ctx)
             out?.pointee = target.handle.handle
             return weir_status(WEIR_OK)
         }
@@ -246,7 +250,9 @@ enum Flow {
             else { return weir_status(WEIR_E_INVALID) }
             target = opened
         } else if let plan = site.subchains.first(where: { $0.pointer == reference })?.chain {
-            guard let opened = worker.openSubchain(plan, connection, from: site) else { return weir_status(WEIR_E_UNAVAILABLE) }
+            guard let opened = worker.openSubchain(plan, connection, from: site) else {
+                return weir_status(WEIR_E_UNAVAILABLE)
+            }
             target = opened
         } else {
             return weir_status(WEIR_E_NOT_FOUND)
@@ -261,6 +267,7 @@ enum Flow {
                     target: Unmanaged.passUnretained(target)))
         }
         target.openedBy = site
+        target.addObserver(spec.pointee.on_event, spec.pointee.ctx)
         target.opened()
         out?.pointee = target.handle.handle
         return weir_status(WEIR_OK)
@@ -269,6 +276,7 @@ enum Flow {
     static func closeTarget(_ target: TargetRef) {
         let object = target.object
         object.openCount -= 1
+        object.removeObserver()
         guard object.openCount == 0 else { return }
         let worker = object.worker
         worker.pointee.sharedTargets.removeAll { $0.target.toOpaque() == Unmanaged.passUnretained(object).toOpaque() }
@@ -292,7 +300,8 @@ enum Flow {
 extension UnsafeMutablePointer where Pointee == WorkerCore {
     /// Starts a chain on this worker, or gives the one that runs already.
     func startChain(_ plan: ChainPlan, codec: WireCodec) -> Result<ChainRef, ChainStartError> {
-        if let running = pointee.chains.first(where: { $0.plan.toOpaque() == Unmanaged.passUnretained(plan).toOpaque() }) {
+        if let running = pointee.chains.first(where: { $0.plan.toOpaque() == Unmanaged.passUnretained(plan).toOpaque() }
+        ) {
             return .success(running.chain)
         }
         let result = Chain.start(plan, codec: codec, on: self)
@@ -368,7 +377,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     private func adopt(
         _ codec: WireCodec, _ number: UInt16, _ kind: UInt16, _ slab: SlabRef, _ byteCount: Int
     ) -> MessageRef {
-        let message = makeMessage(kind: kind, protocolNumber: number, slab: slab, wire: slab.start, byteCount: byteCount)
+        let message = makeMessage(
+            kind: kind, protocolNumber: number, slab: slab, wire: slab.start, byteCount: byteCount)
         if kind == UInt16(WEIR_REQUEST) {
             let frame = codec.classify(message.wireBytes)
             message.pointee.head.verb = frame.verb
@@ -392,7 +402,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
 
     func fillRandom(_ bytes: UnsafeMutableRawPointer, _ count: Int) {
         for offset in 0..<count {
-            bytes.storeBytes(of: UInt8(truncatingIfNeeded: pointee.random.next() >> 32), toByteOffset: offset, as: UInt8.self)
+            bytes.storeBytes(
+                of: UInt8(truncatingIfNeeded: pointee.random.next() >> 32), toByteOffset: offset, as: UInt8.self)
         }
     }
 

@@ -107,7 +107,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     flags: client == nil ? UInt32(WEIR_C_INTERNAL) : 0, id: id,
                     protocol: chain.pointee.codec.takeUnretainedValue().number, reserved: 0, in_flight: 0,
                     worker: handle, peer: peer, local: local),
-                chain: chain, states: states, client: client, owner: owner, ownerSite: ownerSite, sequencers: nil, routes: nil, boundTargets: nil,
+                chain: chain, states: states, client: client, owner: owner, ownerSite: ownerSite, sequencers: nil,
+                routes: nil, boundTargets: nil,
                 pendingCount: 0, protocolVersion: 2, isClosed: false, isScheduled: false,
                 nextClosing: nil))
         owner?.pointee.pendingCount &+= 1

@@ -31,8 +31,6 @@ public struct Client {
     var isReadPaused = false
     var isWriteWatched = false
     var isDirty = false
-    /// Its memory is given back as soon as it is off the list of dirty clients.
-    var isFreed = false
     /// Nothing more is read; the connection closes when what is owed has been written.
     var isFinishing = false
     /// The other side has closed its half.
@@ -126,7 +124,9 @@ extension UnsafeMutablePointer where Pointee == Client {
     }
 
     /// Makes messages of the worker's frames, enters them into the ledger and runs them through the chain.
-    private func submit(_ slab: SlabRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int, _ codec: Unmanaged<WireCodec>) {
+    private func submit(
+        _ slab: SlabRef, _ start: UnsafeMutablePointer<UInt8>, _ count: Int, _ codec: Unmanaged<WireCodec>
+    ) {
         let worker = self.worker
         let connection = pointee.connection
         let chain = connection.pointee.chain
@@ -151,7 +151,11 @@ extension UnsafeMutablePointer where Pointee == Client {
             message.pointee.isOwed = true
             message.pointee.keepsBytes = keeps
             pointee.owedByteCount &+= frame.pointee.byteCount
-            if let last = pointee.ledgerLast { last.pointee.ledgerNext = message } else { pointee.ledgerFirst = message }
+            if let last = pointee.ledgerLast {
+                last.pointee.ledgerNext = message
+            } else {
+                pointee.ledgerFirst = message
+            }
             pointee.ledgerLast = message
             batch[made] = message
             made &+= 1

@@ -12,7 +12,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     // MARK: requests
 
     /// Runs requests of one connection through the sites from `first` on. `list` is overwritten.
-    func run(_ connection: ChainConnectionRef, _ list: UnsafeMutablePointer<MessageRef>, _ count: Int, from first: Int) {
+    func run(_ connection: ChainConnectionRef, _ list: UnsafeMutablePointer<MessageRef>, _ count: Int, from first: Int)
+    {
         let chain = connection.pointee.chain
         let siteCount = chain.pointee.siteCount
         var count = count
@@ -29,7 +30,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         }
         for at in 0..<count {
             list[at].pointee.site = Int16(truncatingIfNeeded: siteCount)
-            refuse(list[at], weir_status(WEIR_E_INTERNAL), "no sink took the request: the last site of the chain let it pass")
+            refuse(
+                list[at], weir_status(WEIR_E_INTERNAL),
+                "no sink took the request: the last site of the chain let it pass")
         }
     }
 

@@ -96,7 +96,8 @@ public enum HostTable {
                 timer: { worker, delay, function, context in
                     let worker = WorkerRef(worker)
                     return worker.pointee.timers.pointee.add(
-                        deadline: worker.pointee.head.now_ns.addingClamped(delay), function: function, context: context) &* 2
+                        deadline: worker.pointee.head.now_ns.addingClamped(delay), function: function, context: context)
+                        &* 2
                 },
                 post: { worker, function, context in
                     // A full mailbox means that the worker does not run any more; the call is lost like the process.

@@ -34,13 +34,16 @@ public struct InputBuffer {
     ) -> (slab: SlabRef, at: UnsafeMutablePointer<UInt8>, count: Int) {
         // Safe: `start` is set together with `slab`.
         guard let rest = slab, let from = start else { return room(worker) }
-        if from + count == rest.start + rest.pointee.filled, rest.room >= Swift.min(16_384, Swift.max(neededCount &- count, 1)),
+        if from + count == rest.start + rest.pointee.filled,
+            rest.room >= Swift.min(16_384, Swift.max(neededCount &- count, 1)),
             rest.pointee.capacity > InputBuffer.smallByteCount
         {
             rest.retain()
             return (rest, rest.start + rest.pointee.filled, rest.room)
         }
-        let wanted = Swift.max(count &* 2, Swift.min(neededCount, count &+ InputBuffer.maximumLead)) &+ InputBuffer.smallByteCount
+        let wanted =
+            Swift.max(count &* 2, Swift.min(neededCount, count &+ InputBuffer.maximumLead))
+            &+ InputBuffer.smallByteCount
         let current = worker.currentSlab()
         let fresh: SlabRef
         if wanted <= current.room {

@@ -212,7 +212,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                     received_ns: pointee.head.now_ns, deadline_ns: 0, conn: nil, request: nil),
                 slab: slab, wire: wire, next: nil, ledgerNext: nil, exchange: nil, firstAnswer: nil, lastAnswer: nil,
                 connection: nil, outer: nil, operation: nil, body: nil, tags: nil, target: nil, worker: self,
-                sentNanoseconds: 0, upstreamWord: 0, command: 0, site: 0, floor: -1, operationIndex: 0, disposition: .lent, holds: 1,
+                sentNanoseconds: 0, upstreamWord: 0, command: 0, site: 0, floor: -1, operationIndex: 0,
+                disposition: .lent, holds: 1,
                 isAnswered: false, keepsBytes: false, isSequenced: false, isOwed: false,
                 isCompacted: false))
         return message

@@ -51,7 +51,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 id: id, worker: self, requests: .allocate(capacity: Swift.max(count, 1)),
                 responses: .allocate(capacity: Swift.max(count, 1)), count: count, missing: count,
                 status: weir_status(WEIR_OK), isUnsent: true, detail: weir_str(), done: done, context: context,
-                timer: 0, connection: connection, site: pointee.currentSite, isCompleted: false, next: nil, previousRunning: nil,
+                timer: 0, connection: connection, site: pointee.currentSite, isCompleted: false, next: nil,
+                previousRunning: nil,
                 nextRunning: pointee.runningOperations))
         pointee.runningOperations?.pointee.previousRunning = operation
         pointee.runningOperations = operation
@@ -189,7 +190,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             pointee.currentConnection = nil
         }
         for index in 0..<count {
-            if let response = operation.pointee.responses[index], operation.pointee.done == nil || response.pointee.disposition == .lent {
+            if let response = operation.pointee.responses[index],
+                operation.pointee.done == nil || response.pointee.disposition == .lent
+            {
                 response.end()
             }
             operation.pointee.requests[index].release()

@@ -114,14 +114,18 @@ struct Listener {
 
 extension MetricRegistry {
     /// A counter that is always there: one that cannot be registered counts for nobody.
-    public func cell(_ name: String, help: String, labels: [(String, String)], worker: Int) -> UnsafeMutablePointer<UInt64> {
+    public func cell(_ name: String, help: String, labels: [(String, String)], worker: Int) -> UnsafeMutablePointer<
+        UInt64
+    > {
         if let cell = counter(name, help: help, labels: labels, worker: worker) { return cell }
         let unseen = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
         unseen.initialize(to: 0)
         return unseen
     }
 
-    public func gaugeCell(_ name: String, help: String, labels: [(String, String)], worker: Int) -> UnsafeMutablePointer<Int64> {
+    public func gaugeCell(_ name: String, help: String, labels: [(String, String)], worker: Int)
+        -> UnsafeMutablePointer<Int64>
+    {
         if let cell = gauge(name, help: help, labels: labels, worker: worker) { return cell }
         let unseen = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
         unseen.initialize(to: 0)
@@ -250,7 +254,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         let codec = client.pointee.connection.pointee.chain.pointee.codec.takeUnretainedValue()
         codec.closeRequests(&client.pointee.decoder)
         client.pointee.names.deallocate()
-        if client.pointee.isDirty { client.pointee.isFreed = true } else { pointee.clients.give(client) }
+        // An event of this turn may still name it, and the list of dirty clients too.
+        client.pointee.next = pointee.endedClients
+        pointee.endedClients = client
     }
 
     /// Accepts a connection.
@@ -393,7 +399,8 @@ extension UnsafeMutablePointer where Pointee == Listener {
                 if descriptor != -EAGAIN {
                     pointee.source.pointee.acceptFailures.pointee &+= 1
                     // Out of descriptors or memory: the sweep tries again.
-                    if descriptor == -EMFILE || descriptor == -ENFILE || descriptor == -ENOMEM || descriptor == -ENOBUFS {
+                    if descriptor == -EMFILE || descriptor == -ENFILE || descriptor == -ENOMEM || descriptor == -ENOBUFS
+                    {
                         pause()
                     }
                 }

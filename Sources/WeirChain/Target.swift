@@ -34,6 +34,8 @@ open class Target {
     public internal(set) var openedBy: Site?
     /// The number of opens that share it.
     var openCount = 1
+    /// Who is told of events, one for each open that asked.
+    private var observers: [(function: weir_target_fn, context: UnsafeMutableRawPointer?)] = []
     /// What comes now is refused; the handle stays, for requests that were on their way.
     public private(set) var isClosed = false
 
@@ -66,6 +68,29 @@ open class Target {
 
     /// Nobody will send here again.
     open func close() {}
+
+    func addObserver(_ function: weir_target_fn?, _ context: UnsafeMutableRawPointer?) {
+        if let function { observers.append((function, context)) }
+    }
+
+    /// One open has ended: the oldest observer with it.
+    func removeObserver() {
+        if !observers.isEmpty { observers.removeFirst() }
+    }
+
+    /// Tells the observers of an event, from the loop and not from within this call.
+    public func announce(_ event: Int) {
+        if !observers.isEmpty, !isClosed { worker.pointee.targetEvents.append((self, UInt32(event))) }
+    }
+
+    func tell(_ event: UInt32) {
+        if isClosed { return }
+        for observer in observers {
+            worker.withCrumb(openedBy?.crumb, "target_event") {
+                observer.function(observer.context, handle.handle, event, nil)
+            }
+        }
+    }
 
     /// `close`, whoever asks for it first: the plugin, or the end of the connection that it is bound to.
     func closeOnce() {

@@ -53,7 +53,9 @@ open class UpstreamLayer {
     /// A request of the client is at an upstream that may keep it for ever.
     open func mayBlock(_ connection: ChainConnectionRef) -> Bool { false }
     /// Opens a target for `weir_host.target_open` with a reference to an upstream.
-    open func open(_ plan: AnyObject, address: String, connection: ChainConnectionRef?, isExclusive: Bool) -> Target? { nil }
+    open func open(_ plan: AnyObject, address: String, connection: ChainConnectionRef?, isExclusive: Bool) -> Target? {
+        nil
+    }
     /// Facts about a connection ("user", "db", …) for `weir_host.conn_attr`.
     open func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str { weir_str() }
     /// What the codec's extension tells of a connection's session; its layout is the extension's.
@@ -84,6 +86,10 @@ public struct WorkerCore {
     var disposalCount = 0
     var dirtyClients: ClientRef?
     var closing: ChainConnectionRef?
+    /// Events of targets that their observers have not been told yet.
+    var targetEvents: [(target: Target, event: UInt32)] = []
+    /// Clients whose memory is given back at the end of the turn.
+    var endedClients: ClientRef?
     var completedOperations: OperationRef?
     var lastCompletedOperation: OperationRef?
     var runningOperations: OperationRef?
@@ -160,7 +166,8 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 upstreams: Unmanaged.passRetained(UpstreamLayer()), frames: .allocate(capacity: capacity),
                 replyFrames: .allocate(capacity: capacity), batch: .allocate(capacity: capacity),
                 answers: .allocate(capacity: capacity), filtered: .allocate(capacity: capacity),
-                tagWords: .allocate(capacity: capacity), tagOwners: .allocate(capacity: capacity), vectors: .allocate(capacity: WorkerCore.vectorCapacity),
+                tagWords: .allocate(capacity: capacity), tagOwners: .allocate(capacity: capacity),
+                vectors: .allocate(capacity: WorkerCore.vectorCapacity),
                 events: .allocate(capacity: WorkerCore.eventCapacity), random: SeededRandom(seed: seed)))
         worker.pointee.crumb.initialize(to: Breadcrumb())
         worker.pointee.timers.initialize(to: TimerQueue())
@@ -226,6 +233,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             flush()
             settle()
         }
+        if pointee.endedClients != nil { reclaimClients() }
         if pointee.isDraining { endDraining() }
     }
 
@@ -236,10 +244,17 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     }
 
     private func timeoutNanoseconds() -> Int64 {
-        if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil || pointee.dirtyClients != nil { return 0 }
+        if !pointee.targetEvents.isEmpty { return 0 }
+        if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil
+            || pointee.dirtyClients != nil
+        {
+            return 0
+        }
         var deadline = pointee.timers.pointee.nextDeadline ?? UInt64.max
         if pointee.isDraining { deadline = Swift.min(deadline, pointee.drainDeadline) }
-        if pointee.clientCount > 0 || pointee.pausedListenerCount > 0 || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep }) {
+        if pointee.clientCount > 0 || pointee.pausedListenerCount > 0
+            || pointee.upstreams._withUnsafeGuaranteedRef({ $0.needsSweep })
+        {
             deadline = Swift.min(deadline, pointee.nextSweep)
         }
         if deadline == UInt64.max { return -1 }
@@ -286,6 +301,9 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
             } else if let operation = pointee.completedOperations {
                 pointee.completedOperations = operation.pointee.next
                 finish(operation)
+            } else if !pointee.targetEvents.isEmpty {
+                let (target, event) = pointee.targetEvents.removeFirst()
+                target.tell(event)
             } else if pointee.closing != nil {
                 finishClosing()
             } else {
@@ -301,7 +319,22 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         while let current = client {
             client = current.pointee.nextDirty
             current.pointee.isDirty = false
-            if current.pointee.isFreed { pointee.clients.give(current) } else { current.flush() }
+            current.flush()
+        }
+    }
+
+    /// Gives back the memory of clients that nothing of this turn names any more.
+    private func reclaimClients() {
+        var client = pointee.endedClients
+        pointee.endedClients = nil
+        while let current = client {
+            client = current.pointee.next
+            if current.pointee.isDirty {
+                current.pointee.next = pointee.endedClients
+                pointee.endedClients = current
+            } else {
+                pointee.clients.give(current)
+            }
         }
     }
 
@@ -361,6 +394,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
         }
         for target in pointee.unboundSubchains { target.closeOnce() }
         settle()
+        reclaimClients()
         for entry in pointee.chains { entry.chain.pointee.stop() }
         pointee.mustStop = true
     }

@@ -33,6 +33,7 @@ extension CommandTable {
             return
                 "MONITOR is refused: it turns the connection into a log of all commands; connect to the server itself"
         }
-        return "SYNC, PSYNC and REPLCONF are refused: they turn the connection into a replication link; connect to the server itself"
+        return
+            "SYNC, PSYNC and REPLCONF are refused: they turn the connection into a replication link; connect to the server itself"
     }
 }

@@ -100,7 +100,9 @@ public final class RESPCodec: WireCodec, @unchecked Sendable {
     @inline(__always)
     private func flags(_ command: UInt16, _ state: UnsafeMutablePointer<RequestState>) -> UInt32 {
         let traits = CommandTable.traits(command)
-        if traits.effect == .none, traits.flags & UInt32(WEIR_RESP_SCRIPT) == 0, !state.pointee.isInTransaction { return 0 }
+        if traits.effect == .none, traits.flags & UInt32(WEIR_RESP_SCRIPT) == 0, !state.pointee.isInTransaction {
+            return 0
+        }
         // A script concerns no session, but it is not placed like other commands (it may run for ever).
         if traits.flags & UInt32(WEIR_RESP_SCRIPT) != 0 {
             return sessionFlags(traits.effect, state) | Frame.changesSession

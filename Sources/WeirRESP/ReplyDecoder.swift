@@ -111,12 +111,14 @@ extension ReplyDecoder {
                 isBehindAttribute = false
             case .aggregate(let count, let next):
                 offset = next
-                isBehindAttribute = false
+                isBehindAttribute = isAttribute && count == 0
                 if depth == 0, !isAttribute { marker = type }
-                // Its elements come first, then what it is an element of goes on.
-                guard push(count, isAttribute: isAttribute, limits) else { return fail(.tooDeep) }
-                if let done = close(limits) { return done }
-                continue
+                if count > 0 {
+                    // Its elements come first, then what it is an element of goes on.
+                    guard push(count, isAttribute: isAttribute, limits) else { return fail(.tooDeep) }
+                    continue
+                }
+                if isAttribute { continue }
             }
             if depth == 0 {
                 marker = type

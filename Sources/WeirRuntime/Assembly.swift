@@ -27,7 +27,8 @@ final class Assembly {
     nonisolated(unsafe) private static var running: Assembly?
 
     init(
-        _ topology: Topology, _ catalog: PluginCatalog, host: UnsafePointer<weir_host>, codecs: [WireCodec], isCheck: Bool
+        _ topology: Topology, _ catalog: PluginCatalog, host: UnsafePointer<weir_host>, codecs: [WireCodec],
+        isCheck: Bool
     ) {
         self.topology = topology
         self.catalog = catalog
@@ -49,11 +50,13 @@ final class Assembly {
 
     private func chain(_ spec: ChainSpec) -> ChainPlan {
         let number = codecs.first { "\($0.name)" == spec.protocolName }?.number ?? 0
-        return ChainPlan(name: spec.name, protocolNumber: number, sites: spec.sites.compactMap { site($0, in: spec.name) })
+        return ChainPlan(
+            name: spec.name, protocolNumber: number, sites: spec.sites.compactMap { site($0, in: spec.name) })
     }
 
     private func site(_ spec: SiteSpec, in chainName: String) -> Site? {
-        guard let table = catalog.table(of: spec.transformID), let description = catalog.description(of: spec.transformID)
+        guard let table = catalog.table(of: spec.transformID),
+            let description = catalog.description(of: spec.transformID)
         else { return nil }
         let site = Site(name: "\(chainName)/\(spec.name)", transform: table, pluginName: description.pluginName)
         site.subchains = spec.subchains.map { ($0.pointer, chain($0.chain)) }

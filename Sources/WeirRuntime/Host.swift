@@ -34,7 +34,13 @@ public struct RunOptions: Sendable {
 }
 
 public enum Host {
-    static let codec = RESPCodec()
+    static let codec = RESPCodec(limits: limits)
+    private static let limits: RESPLimits = {
+        var limits = RESPLimits()
+        // Redis closes a connection at 1 GiB of input not yet executed (client-query-buffer-limit), and others share it.
+        limits.maximumFrameByteCount = 768 << 20
+        return limits
+    }()
     /// The largest topology file.
     static let maximumFileByteCount = 4 << 20
 
@@ -47,7 +53,8 @@ public enum Host {
             HostServices(
                 version: WeirVersion.text, codecs: [codec],
                 log: { site, level, text in
-                    Log.line(LogLevel(rawValue: UInt8(clamping: level)) ?? .info, "plugin", ["site": site, "message": text])
+                    Log.line(
+                        LogLevel(rawValue: UInt8(clamping: level)) ?? .info, "plugin", ["site": site, "message": text])
                 },
                 report: { _, level, pointer, text in Assembly.report(level: level, pointer: pointer, text: text) }))
     }()
@@ -72,7 +79,9 @@ public enum Host {
             _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
         }
         guard let prepared else { return diagnostics.contains { $0.code == .fileUnreadable } ? 66 : 78 }
-        if let level = options.logLevel ?? prepared.topology.logLevel.flatMap({ LogLevel(word: $0) }) { Log.level = level }
+        if let level = options.logLevel ?? prepared.topology.logLevel.flatMap({ LogLevel(word: $0) }) {
+            Log.level = level
+        }
         let process = RunningProcess(prepared, options)
         return process.run()
     }
@@ -88,8 +97,10 @@ public enum Host {
     private static func prepare(_ file: String, isCheck: Bool) -> (Prepared?, [Diagnostic]) {
         let bytes: [UInt8]
         switch ConfigFile.read(file, maximumByteCount: maximumFileByteCount) {
-        case .failure(let error): return (
-                nil, [Diagnostic(code: .fileUnreadable, file: file, message: "it cannot be read: \(error.text)", hint: nil)]
+        case .failure(let error):
+            return (
+                nil,
+                [Diagnostic(code: .fileUnreadable, file: file, message: "it cannot be read: \(error.text)", hint: nil)]
             )
         case .success(let read): bytes = read
         }

@@ -99,7 +99,8 @@ final class RunningProcess: @unchecked Sendable {
         while true {
             let signal = Signals.wait(until: first == 0 ? nil : drainEnd)
             if signal == SIGHUP {
-                Log.warn("signal.ignored", ["signal": "SIGHUP", "message": "a topology cannot be reloaded yet: restart"])
+                Log.warn(
+                    "signal.ignored", ["signal": "SIGHUP", "message": "a topology cannot be reloaded yet: restart"])
                 continue
             }
             if first == 0 {

@@ -36,7 +36,9 @@ final class WorkerThread: @unchecked Sendable {
                 if let context { Unmanaged<WorkerThread>.fromOpaque(context).takeUnretainedValue().main() }
                 return nil
             }, Unmanaged.passUnretained(self).toOpaque())
-        guard code == 0 else { return SourceError(source: "*", text: "cannot start a thread: \(String(cString: strerror(code)))") }
+        guard code == 0 else {
+            return SourceError(source: "*", text: "cannot start a thread: \(String(cString: strerror(code)))")
+        }
         started.wait()
         return failure
     }

@@ -116,7 +116,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
             if pointee.first != nil { connectIfDue() }
             return false
         }
-        Log.warn("upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
+        Log.warn(
+            "upstream.refused", ["upstream": target.name, "reply": String(decoding: reply.dropLast(2), as: UTF8.self)])
         refuseAll(reply)
         // What a client has asked for (a database, a user) says nothing of the server.
         attemptFailed("refused the greeting", isOfServer: pointee.lane.pointee.key == LaneKey())
@@ -126,7 +127,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// A user that may not SELECT got into its database before it authenticated; so does the greeting.
     private func mayAskInOtherOrder(_ reply: [UInt8]) -> Bool {
         let lane = pointee.lane.pointee
-        return lane.key.identity > 0 && lane.key.database > 0 && !lane.selectsFirst && reply.starts(with: "-NOPERM".utf8)
+        return lane.key.identity > 0 && lane.key.database > 0 && !lane.selectsFirst
+            && reply.starts(with: "-NOPERM".utf8)
     }
 
     func becomeReady() {
@@ -258,7 +260,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let target = self.target
         let limit = target.plan.connectNanoseconds
         var hasLostState = false
-        while let request = pointee.first, request == pointee.firstUnsent, now &- request.pointee.sentNanoseconds > limit {
+        while let request = pointee.first, request == pointee.firstUnsent,
+            now &- request.pointee.sentNanoseconds > limit
+        {
             _ = popFirst()
             pointee.queuedByteCount &-= request.byteCount
             let route = Route.of(request)
@@ -317,7 +321,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     private func leaveIfSlow(_ now: UInt64) {
         if pointee.isDetached {
             if pointee.first == nil, pointee.sharerCount == 0 { target.discard(self) }
-        } else if let head = oldestSent, now &- head.pointee.sentNanoseconds > Swift.max(Connection.slowNanoseconds, 8 &* target.usualNanoseconds)
+        } else if let head = oldestSent,
+            now &- head.pointee.sentNanoseconds > Swift.max(Connection.slowNanoseconds, 8 &* target.usualNanoseconds)
         {
             target.detach(self)
         }
@@ -327,7 +332,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let limit = target.plan.requestNanoseconds
         guard limit > 0, !pointee.isReadPaused, let head = pointee.first else { return }
         if head != pointee.firstUnsent, Route.mayBlock(head) { return }
-        let since = Swift.max(head.pointee.sentNanoseconds, Swift.min(pointee.lastProgress, head.pointee.sentNanoseconds &+ limit &* 9))
+        let since = Swift.max(
+            head.pointee.sentNanoseconds, Swift.min(pointee.lastProgress, head.pointee.sentNanoseconds &+ limit &* 9))
         if now > since, now - since > limit { lost("did not answer within \(limit / 1_000_000) ms") }
     }
 }

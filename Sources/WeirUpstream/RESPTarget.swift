@@ -28,6 +28,8 @@ final class RESPTarget: Target {
     /// Why the last attempt to connect failed.
     private(set) var lastFailure = "no connection yet"
     private var isUp = false
+    private var routeCount = 0
+    private var wasFull = false
 
     // Cells of this worker.
     let upstreamTime: UnsafeMutablePointer<HistogramCells>
@@ -104,7 +106,7 @@ final class RESPTarget: Target {
 
     /// Closed, and nothing of it is left.
     var isOver: Bool {
-        isClosed && firstConnection == nil && !isResolving && lanes.allSatisfy { $0.pointee.routeCount == 0 }
+        isClosed && firstConnection == nil && !isResolving && routeCount == 0
     }
 
     /// Closes what a closed target still has, as soon as nothing is in flight on it.
@@ -170,6 +172,7 @@ final class RESPTarget: Target {
 
     func makeRoute(_ connection: ChainConnectionRef?) -> RouteRef {
         let fresh = layer.routes.take()
+        routeCount += 1
         // Safe: the lane of a fresh session is the first, which is never freed.
         let lane = lane(LaneKey()).unsafelyUnwrapped
         lane.pointee.routeCount += 1
@@ -180,6 +183,7 @@ final class RESPTarget: Target {
     func free(_ route: RouteRef) {
         route.share(nil)
         route.pointee.lane.pointee.routeCount -= 1
+        routeCount -= 1
         route.deinitialize(count: 1)
         layer.routes.give(route)
     }
@@ -238,7 +242,8 @@ final class RESPTarget: Target {
         let shared = UnsafeMutablePointer<ConnectionRef?>.allocate(capacity: plan.connectionCount + 1)
         shared.initialize(repeating: nil, count: plan.connectionCount + 1)
         lane.initialize(
-            to: Lane(key: key, target: Unmanaged.passUnretained(self), shared: shared, sharedCount: plan.connectionCount))
+            to: Lane(
+                key: key, target: Unmanaged.passUnretained(self), shared: shared, sharedCount: plan.connectionCount))
         lanes.append(lane)
         return lane
     }
@@ -452,12 +457,16 @@ final class RESPTarget: Target {
 
     @inline(__always)
     func noteLatency(_ nanoseconds: UInt64) {
-        usualNanoseconds = usualNanoseconds == 0 ? nanoseconds : usualNanoseconds &- usualNanoseconds / 8 &+ nanoseconds / 8
+        usualNanoseconds =
+            usualNanoseconds == 0 ? nanoseconds : usualNanoseconds &- usualNanoseconds / 8 &+ nanoseconds / 8
     }
 
     func noteUp() {
         handle.pointee.head.state = UInt32(WEIR_TS_UP)
-        if !isUp { Log.info("upstream.up", ["upstream": name]) }
+        if !isUp {
+            Log.info("upstream.up", ["upstream": name])
+            announce(WEIR_TE_UP)
+        }
         isUp = true
     }
 
@@ -466,7 +475,10 @@ final class RESPTarget: Target {
         lastFailure = reason
         addressIndex += 1
         handle.pointee.head.state = UInt32(WEIR_TS_DOWN)
-        if isUp { Log.warn("upstream.down", ["upstream": name, "reason": reason]) }
+        if isUp {
+            Log.warn("upstream.down", ["upstream": name, "reason": reason])
+            announce(WEIR_TE_DOWN)
+        }
         isUp = false
         // Names may stand for other addresses by now.
         if addressIndex % Swift.max(addresses.count, 1) == 0 { addresses = [] }
@@ -488,6 +500,10 @@ final class RESPTarget: Target {
         handle.pointee.head.latency_us = UInt32(clamping: usualNanoseconds / 1000)
         handle.pointee.head.in_flight = UInt32(clamping: inFlight)
         handle.pointee.head.queued_bytes = UInt64(queued)
+        if (queued > RESPTarget.fullByteCount) != wasFull {
+            wasFull.toggle()
+            announce(wasFull ? WEIR_TE_FULL : WEIR_TE_WRITABLE)
+        }
         for lane in lanes { closeIdle(lane, now) }
         lanes.removeAll { freeIfUnused($0, now) }
     }
@@ -502,10 +518,14 @@ final class RESPTarget: Target {
 
     /// Lanes that nobody uses end with their connections; the first one stays.
     private func freeIfUnused(_ lane: LaneRef, _ now: UInt64) -> Bool {
-        guard lane.pointee.key != LaneKey(), lane.pointee.routeCount == 0, lane.pointee.idle == nil else { return false }
+        guard lane.pointee.key != LaneKey(), lane.pointee.routeCount == 0, lane.pointee.idle == nil else {
+            return false
+        }
         for index in 0..<lane.pointee.slotCount {
             guard let connection = lane.pointee.shared[index] else { continue }
-            if connection.pointee.first != nil || now &- connection.pointee.lastProgress < Lane.idleNanoseconds { return false }
+            if connection.pointee.first != nil || now &- connection.pointee.lastProgress < Lane.idleNanoseconds {
+                return false
+            }
         }
         for index in 0..<lane.pointee.slotCount {
             if let connection = lane.pointee.shared[index] { discard(connection) }
@@ -519,6 +539,9 @@ final class RESPTarget: Target {
         lane.deallocate()
         return true
     }
+
+    /// What is in flight comes back; the sweep closes connections as they become idle.
+    override func close() { layer.hasClosedTargets = true }
 
     func stop() {
         while let connection = firstConnection { discard(connection) }

@@ -17,6 +17,8 @@ public final class RESPUpstreams: UpstreamLayer {
     var lastDue: RouteRef?
     var connectionCount = 0
     private var targets: [RESPTarget] = []
+    /// The sweep has to see to targets that were closed.
+    var hasClosedTargets = false
     private var unattached: [(target: RESPTarget, route: RouteRef)] = []
     private var attributeBytes: [UInt8] = []
     /// What `attribute` gave last; it lives until the next.
@@ -38,7 +40,8 @@ public final class RESPUpstreams: UpstreamLayer {
         let addresses = address.isEmpty ? plan.addresses : [address]
         guard !addresses.isEmpty else { return nil }
         let own = UpstreamPlan(
-            addresses: addresses, connectNanoseconds: plan.connectNanoseconds, requestNanoseconds: plan.requestNanoseconds,
+            addresses: addresses, connectNanoseconds: plan.connectNanoseconds,
+            requestNanoseconds: plan.requestNanoseconds,
             connectionCount: Swift.max(1, plan.connectionCount), user: plan.user, password: plan.password,
             maximumPinnedCount: plan.maximumPinnedCount)
         let target = RESPTarget(own, codec: codec, layer: self, worker: worker, seed: seed.next())
@@ -70,11 +73,11 @@ public final class RESPUpstreams: UpstreamLayer {
     }
 
     public override func sweep(_ now: UInt64) {
-        var isAnyClosed = false
-        for target in targets where target.isClosed { isAnyClosed = true }
-        if isAnyClosed { forgetRoutes() }
+        if hasClosedTargets { forgetRoutes() }
         for target in targets { target.sweep(now) }
-        if isAnyClosed { targets.removeAll { $0.isOver } }
+        guard hasClosedTargets else { return }
+        targets.removeAll { $0.isOver }
+        hasClosedTargets = targets.contains { $0.isClosed }
     }
 
     /// Frees the routes of closed targets that belong to no connection.
@@ -89,7 +92,7 @@ public final class RESPUpstreams: UpstreamLayer {
     /// Targets that are open, or still have something in flight.
     var targetCount: Int { targets.count }
 
-    public override var needsSweep: Bool { connectionCount > 0 }
+    public override var needsSweep: Bool { connectionCount > 0 || hasClosedTargets }
 
     public override func connectionGone(_ connection: ChainConnectionRef) {
         var route = connection.pointee.routes?.assumingMemoryBound(to: Route.self)

@@ -64,7 +64,8 @@ struct Route {
     }
 
     static func effect(_ message: MessageRef) -> SessionEffect {
-        message.pointee.head.flags & Frame.changesSession == 0 ? .none : CommandTable.traits(message.pointee.command).effect
+        message.pointee.head.flags & Frame.changesSession == 0
+            ? .none : CommandTable.traits(message.pointee.command).effect
     }
 
     static func isSubscription(_ message: MessageRef) -> Bool {
@@ -136,7 +137,8 @@ extension UnsafeMutablePointer where Pointee == Route {
         switch effect {
         case .none, .exec, .discard, .unwatch, .clientSetinfo: return placeShared(message)
         case .blockingIfOption:
-            return CommandTable.blocks(message.pointee.command, message.wireBytes) ? placeOnOwn(message, effect) : placeShared(message)
+            return CommandTable.blocks(message.pointee.command, message.wireBytes)
+                ? placeOnOwn(message, effect) : placeShared(message)
         case .overtaking: return placeOvertaking(message)
         case .select: return placeSelect(message)
         case .hello: return placeHello(message)
@@ -241,7 +243,8 @@ extension UnsafeMutablePointer where Pointee == Route {
     private func placeHello(_ message: MessageRef) -> Bool {
         guard pointee.inFlight == 0 else { return false }
         guard let argument = RequestArguments.argument(1, of: message.wireBytes) else { return placeShared(message) }
-        guard RequestArguments.argument(2, of: message.wireBytes) == nil, let version = SessionArguments.number(argument),
+        guard RequestArguments.argument(2, of: message.wireBytes) == nil,
+            let version = SessionArguments.number(argument),
             version == 2 || version == 3
         else { return placeOnOwn(message, .hello) }
         var key = pointee.session.key
@@ -320,7 +323,9 @@ extension UnsafeMutablePointer where Pointee == Route {
             pointee.isChanging = false
             while let message = pointee.waiting.popFirst() { refuseBehind(message) }
         }
-        if pointee.inFlight == 0, let pinned = pointee.pinned, pointee.session.isPlain, pointee.subscriptionsInFlight == 0 {
+        if pointee.inFlight == 0, let pinned = pointee.pinned, pointee.session.isPlain,
+            pointee.subscriptionsInFlight == 0
+        {
             let next = pointee.waiting.first.map { Route.effect($0) } ?? SessionEffect.none
             if !next.needsOwnConnection {
                 pointee.pinned = nil
@@ -343,7 +348,8 @@ extension UnsafeMutablePointer where Pointee == Route {
         let size = Swift.max(byteCount, decayed)
         if size == pointee.answerByteCount { return }
         pointee.answerByteCount = size
-        pointee.window = size <= Route.windowByteCount / Int(Route.maximumWindow)
+        pointee.window =
+            size <= Route.windowByteCount / Int(Route.maximumWindow)
             ? Route.maximumWindow : Int32(truncatingIfNeeded: Swift.max(1, Route.windowByteCount / size))
     }
 
@@ -361,7 +367,8 @@ extension UnsafeMutablePointer where Pointee == Route {
         slab.retain()
         var message = worker.makeMessage(
             kind: UInt16(WEIR_PUSH), protocolNumber: connection.pointee.head.protocol, slab: slab,
-            wire: UnsafeMutablePointer<UInt8>(mutating: start.assumingMemoryBound(to: UInt8.self)), byteCount: bytes.count)
+            wire: UnsafeMutablePointer<UInt8>(mutating: start.assumingMemoryBound(to: UInt8.self)),
+            byteCount: bytes.count)
         message.pointee.connection = connection
         message.pointee.head.conn = connection.handle
         message.pointee.site = pointee.site
@@ -371,11 +378,13 @@ extension UnsafeMutablePointer where Pointee == Route {
     /// Keeps count of subscriptions from what the server says.
     func noteSubscription(_ event: PubSubReply) {
         switch event.kind {
-        case .subscribe, .unsubscribe: 
+        case .subscribe, .unsubscribe:
             if event.kind == .unsubscribe, pointee.confirmationsLeft == 0 { startConfirmations(.unsubscribe) }
             pointee.session.channelCount = Swift.max(0, Int32(clamping: event.remaining) - pointee.session.patternCount)
         case .patternSubscribe, .patternUnsubscribe:
-            if event.kind == .patternUnsubscribe, pointee.confirmationsLeft == 0 { startConfirmations(.patternUnsubscribe) }
+            if event.kind == .patternUnsubscribe, pointee.confirmationsLeft == 0 {
+                startConfirmations(.patternUnsubscribe)
+            }
             pointee.session.patternCount = Swift.max(0, Int32(clamping: event.remaining) - pointee.session.channelCount)
         case .shardSubscribe, .shardUnsubscribe:
             if event.kind == .shardUnsubscribe, pointee.confirmationsLeft == 0 { startConfirmations(.shardUnsubscribe) }

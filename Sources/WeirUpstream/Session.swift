@@ -18,7 +18,8 @@ public struct LaneKey: Equatable {
 struct Session {
     /// What plugins see (`weir.resp/1`).
     var shown = weir_resp_session(
-        size: UInt32(MemoryLayout<weir_resp_session>.size), version: 2, db: 0, in_multi: 0, subscriptions: 0, reserved: 0)
+        size: UInt32(MemoryLayout<weir_resp_session>.size), version: 2, db: 0, in_multi: 0, subscriptions: 0,
+        reserved: 0)
     var key = LaneKey()
     var isInTransaction = false
     var isWatching = false

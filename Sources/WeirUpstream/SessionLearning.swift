@@ -30,7 +30,9 @@ extension UnsafeMutablePointer where Pointee == Route {
         case .watch: if !isError { pointee.session.isWatching = true }
         case .unwatch: if !isError, !wasInTransaction { pointee.session.isWatching = false }
         case .clientSetname:
-            if !isError { pointee.session.name = RequestArguments.argument(2, of: request.wireBytes).map { Array($0) } ?? [] }
+            if !isError {
+                pointee.session.name = RequestArguments.argument(2, of: request.wireBytes).map { Array($0) } ?? []
+            }
         case .clientTracking: if !isError { pointee.session.isTracking = SessionArguments.isOn(2, request) }
         case .clientIdentity, .readonlyMode, .scriptDebug, .wait: pointee.session.isSticky = true
         case .select, .hello, .auth: learnLane(effect, request, isError)

@@ -8,6 +8,9 @@ public enum ProcessUsage {
     /// Resident memory in KiB; 0 when the process is gone.
     public static func residentKiB(_ pid: Int32) -> Int { statusField(pid, "VmRSS:") }
 
+    /// Resident memory that is no page of a file: what the process itself has taken, without the libraries it shares.
+    public static func ownKiB(_ pid: Int32) -> Int { statusField(pid, "RssAnon:") }
+
     /// The most resident memory it ever had, in KiB.
     public static func peakKiB(_ pid: Int32) -> Int { statusField(pid, "VmHWM:") }
 

@@ -54,7 +54,7 @@ import Testing
             let row = CommandTable.row(number)
             #expect(SessionEffect(rawValue: UInt8(truncatingIfNeeded: row >> 16)) != nil)
         }
-        #expect(SessionEffect.allCases.count == Int(SessionEffect.overtaking.rawValue) + 1)
+        #expect(SessionEffect.allCases.count == 1 + (SessionEffect.allCases.map { Int($0.rawValue) }.max() ?? 0))
     }
 
     static let flagsOfCommands: [(String, Int)] = [

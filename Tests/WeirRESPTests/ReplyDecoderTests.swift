@@ -79,6 +79,8 @@ import Testing
         #expect(said(deep + ":1\r\n", limits) == "*")
         let exactly = String(repeating: "*1\r\n", count: 8192)
         #expect(said(exactly + ":1\r\n") == "*")
+        #expect(said(exactly + "*0\r\n") == "*")
+        #expect(said(exactly + "|0\r\n:1\r\n") == "*")
         #expect(said("*1\r\n" + exactly + ":1\r\n") == "failure tooDeep")
     }
 

@@ -47,7 +47,8 @@ final class ScriptedSocket {
 
     /// Copies and removes the first `count` bytes; the caller has seen that so many are there.
     func take(_ into: UnsafeMutableRawPointer, _ count: Int) {
-        input.withUnsafeBytes { into.copyMemory(from: $0.baseAddress! + inputStart, byteCount: count) }  // Safe: count > 0
+        // Safe: count > 0
+        input.withUnsafeBytes { into.copyMemory(from: $0.baseAddress! + inputStart, byteCount: count) }
         inputStart += count
         if inputStart == input.count {
             input.removeAll(keepingCapacity: true)

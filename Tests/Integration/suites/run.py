@@ -17,6 +17,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 import time
@@ -151,19 +152,26 @@ def main():
         parser.error(f"no suite {unknown[0]}; there are {', '.join(suites.NAMES)}")
     if arguments.proxy == "weir" and not arguments.port and not os.access(arguments.binary, os.X_OK):
         parser.error(f"no weir at {arguments.binary}: build it, or name it with --binary or WEIR_BINARY")
-    with tempfile.TemporaryDirectory(prefix="weir-suites-") as temporary:
-        folder = os.path.abspath(arguments.keep) if arguments.keep else temporary
-        os.makedirs(folder, exist_ok=True)
-        if not arguments.port:
-            return compare_all(arguments, folder)
-        results = suites.run(arguments.suites[0], arguments.port, folder, say=say)
-        if arguments.json:
-            pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1, sort_keys=True))
-        for test, (outcome, detail) in sorted(results.items()):
-            if outcome == "fail":
-                say(f"FAILED {test}: {detail}")
-        say(summary(results))
-        return 1 if any(result[0] == "fail" for result in results.values()) else 0
+    folder = os.path.abspath(arguments.keep or tempfile.mkdtemp(prefix="weir-suites-"))
+    os.makedirs(folder, exist_ok=True)
+    status = compare_all(arguments, folder) if not arguments.port else one_suite(arguments, folder)
+    if status and not arguments.keep:
+        print(f"logs: {folder}", file=sys.stderr)
+    elif not arguments.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status
+
+
+def one_suite(arguments, folder):
+    """A suite against what listens on a port."""
+    results = suites.run(arguments.suites[0], arguments.port, folder, say=say)
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1, sort_keys=True))
+    for test, (outcome, detail) in sorted(results.items()):
+        if outcome == "fail":
+            say(f"FAILED {test}: {detail}")
+    say(summary(results))
+    return 1 if any(result[0] == "fail" for result in results.values()) else 0
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def redis_tcl(port, folder, only, say):
 
 def tcl_unit(unit, port, tree):
     command = ["tclsh", "tests/test_helper.tcl", "--host", "127.0.0.1", "--port", str(port), "--single",
-               f"unit/{unit}", "--durable", "--tags", TCL_TAGS, "--timeout", "60", "--baseport", str(port % 20000 + 33000)]
+               f"unit/{unit}", "--durable", "--tags", TCL_TAGS, "--timeout", "60", "--baseport", str(port % 9000 + 11000)]
     log = os.path.join(tree, unit.replace("/", "-") + ".log")
     with open(log, "w") as output:
         try:
@@ -111,7 +111,8 @@ def tcl_unit(unit, port, tree):
         results[key] = [{"ok": "pass", "ignore": "skip", "skip": "skip"}.get(kind, "fail"), detail]
     if not ended:
         last = [line for line in lines if re.match(r"\[(ok|err)\]", line)][-1:] or ["none"]
-        results[f"{unit}: (the unit itself)"] = ["fail", f"it did not come to its end; its last test was {last[0]}"]
+        said = "" if last != ["none"] else "; it said " + " ".join(lines)[:600]
+        results[f"{unit}: (the unit itself)"] = ["fail", f"it did not come to its end; its last test was {last[0]}{said}"]
     else:
         results[f"{unit}: (the unit itself)"] = results.get(f"{unit}: (the unit itself)", ["pass", ""])
     return results

@@ -328,7 +328,7 @@ typedef struct weir_result {         /* lent, with its messages, until done() re
 /* ctx is the plugin's everywhere; the host only hands it back, once. */
 typedef void (*weir_task_fn)(void *WEIR_NULLABLE ctx);
 typedef void (*weir_done_fn)(void *WEIR_NULLABLE ctx, const weir_result *r);                 /* [worker] */
-/* [worker] Until target_close.  WEIR_TE_PUSH lends a push that came from the upstream. */
+/* [worker] Until target_close.  push: NULL but for WEIR_TE_PUSH, which this host does not send yet. */
 typedef void (*weir_target_fn)(void *WEIR_NULLABLE ctx, weir_target *t, uint32_t event, weir_msg *WEIR_NULLABLE push);
 enum { WEIR_TE_UP = 1, WEIR_TE_DOWN = 2, WEIR_TE_FULL = 3, WEIR_TE_WRITABLE = 4, WEIR_TE_PUSH = 5 };
 
