@@ -324,7 +324,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
                 id: connection?.pointee.head.id ?? pointee.nextConnectionID, owner: connection,
                 ownerSite: Int16(truncatingIfNeeded: connection?.pointee.chain.pointee.index(of: site) ?? 0))
         else { return nil }
-        let target = SubchainTarget(name: plan.name, connection: inner, worker: self)
+        let target = SubchainTarget(name: plan.nameText, connection: inner, worker: self)
         if connection == nil { pointee.unboundSubchains.append(target) }
         return target
     }

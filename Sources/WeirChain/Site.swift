@@ -42,11 +42,14 @@ public final class Site: @unchecked Sendable {
 /// An ordered list of sites with the protocol that enters it.
 public final class ChainPlan: @unchecked Sendable {
     public let name: String
+    /// The same, as plugins see it.
+    let nameText: weir_str
     public let protocolNumber: UInt16
     public var sites: [Site]
 
     public init(name: String, protocolNumber: UInt16, sites: [Site]) {
         self.name = name
+        nameText = immortalText(name)
         self.protocolNumber = protocolNumber
         self.sites = sites
     }

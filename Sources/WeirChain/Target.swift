@@ -39,7 +39,8 @@ open class Target {
     /// What comes now is refused; the handle stays, for requests that were on their way.
     public private(set) var isClosed = false
 
-    public init(name: String, worker: WorkerRef) {
+    /// - Parameter name: lives for ever.
+    public init(name: weir_str, worker: WorkerRef) {
         self.worker = worker
         handle = .allocate(capacity: 1)
         // Safe: two-phase: the handle needs self, self needs the handle's memory only.
@@ -47,7 +48,7 @@ open class Target {
             to: TargetHandle(
                 head: weir_target(
                     size: UInt32(MemoryLayout<weir_target>.size), state: UInt32(WEIR_TS_IDLE), in_flight: 0,
-                    latency_us: 0, queued_bytes: 0, name: immortalText(name)),
+                    latency_us: 0, queued_bytes: 0, name: name),
                 target: Unmanaged.passRetained(self), nextBound: nil))
     }
 
@@ -98,18 +99,17 @@ open class Target {
         close()
     }
 
-    /// Takes the handle back; the object goes with it.
-    func free() {
-        handle.deallocate()
-        Unmanaged.passUnretained(self).release()
-    }
+    /// Lets go of the object, which takes its handle with it.
+    func free() { handle.pointee.target.release() }
+
+    deinit { handle.deallocate() }
 }
 
 /// A sub-chain: requests run through it and their responses come back to where they were sent from.
 final class SubchainTarget: Target {
     let connection: ChainConnectionRef
 
-    init(name: String, connection: ChainConnectionRef, worker: WorkerRef) {
+    init(name: weir_str, connection: ChainConnectionRef, worker: WorkerRef) {
         self.connection = connection
         super.init(name: name, worker: worker)
     }
@@ -133,7 +133,7 @@ final class NextTarget: Target {
     init(connection: ChainConnectionRef, site: Int16) {
         self.connection = connection
         self.site = site
-        super.init(name: "next", worker: connection.worker)
+        super.init(name: weir_str("next" as StaticString), worker: connection.worker)
     }
 
     override func accept(_ message: MessageRef) { worker.enter(message, connection, site: site, floor: site) }

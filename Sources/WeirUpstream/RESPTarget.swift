@@ -28,7 +28,6 @@ final class RESPTarget: Target {
     /// Why the last attempt to connect failed.
     private(set) var lastFailure = "no connection yet"
     private var isUp = false
-    private var routeCount = 0
     private var wasFull = false
 
     // Cells of this worker.
@@ -79,7 +78,7 @@ final class RESPTarget: Target {
         }
         sharedGauge = gauge("shared")
         ownGauge = gauge("own")
-        super.init(name: name, worker: worker)
+        super.init(name: immortalText(name), worker: worker)
     }
 
     override func accept(_ messages: UnsafeMutablePointer<MessageRef>, _ count: Int) {
@@ -95,6 +94,29 @@ final class RESPTarget: Target {
         let route = self.route(of: message.pointee.connection)
         route.pointee.site = message.pointee.site
         route.submit(message)
+    }
+
+    deinit {
+        for lane in lanes {
+            lane.pointee.shared.deallocate()
+            lane.deallocate()
+        }
+    }
+
+    /// Closed, and nothing of it is left.
+    var isOver: Bool {
+        isClosed && firstConnection == nil && !isResolving && lanes.allSatisfy { $0.pointee.routeCount == 0 }
+    }
+
+    /// Closes what a closed target still has, as soon as nothing is in flight on it.
+    private func wind() {
+        var connection = firstConnection
+        while let current = connection {
+            connection = current.pointee.next
+            if current.pointee.first == nil, current.pointee.route == nil, current.pointee.sharerCount == 0 {
+                discard(current)
+            }
+        }
     }
 
     /// The target or the client of a request is closed: nothing is sent any more.
@@ -149,7 +171,6 @@ final class RESPTarget: Target {
 
     func makeRoute(_ connection: ChainConnectionRef?) -> RouteRef {
         let fresh = layer.routes.take()
-        routeCount += 1
         // Safe: the lane of a fresh session is the first, which is never freed.
         let lane = lane(LaneKey()).unsafelyUnwrapped
         lane.pointee.routeCount += 1
@@ -160,7 +181,6 @@ final class RESPTarget: Target {
     func free(_ route: RouteRef) {
         route.share(nil)
         route.pointee.lane.pointee.routeCount -= 1
-        routeCount -= 1
         route.deinitialize(count: 1)
         layer.routes.give(route)
     }
@@ -464,6 +484,7 @@ final class RESPTarget: Target {
     // MARK: sweeping
 
     func sweep(_ now: UInt64) {
+        if isClosed { wind() }
         var inFlight = 0
         var queued = 0
         var connection = firstConnection
@@ -515,14 +536,6 @@ final class RESPTarget: Target {
         lane.deallocate()
         return true
     }
-
-    override func close() {
-        stop()
-        layer.forget(self)
-    }
-
-    /// Nothing refers to it any more but its handle.
-    var isUnused: Bool { routeCount == 0 && firstConnection == nil }
 
     func stop() {
         while let connection = firstConnection { discard(connection) }

@@ -17,7 +17,6 @@ public final class RESPUpstreams: UpstreamLayer {
     var lastDue: RouteRef?
     var connectionCount = 0
     private var targets: [RESPTarget] = []
-    private var closedTargets: [RESPTarget] = []
     private var unattached: [(target: RESPTarget, route: RouteRef)] = []
     private var attributeBytes: [UInt8] = []
     /// What `attribute` gave last; it lives until the next.
@@ -72,11 +71,26 @@ public final class RESPUpstreams: UpstreamLayer {
     }
 
     public override func sweep(_ now: UInt64) {
+        var isAnyClosed = false
+        for target in targets where target.isClosed { isAnyClosed = true }
+        if isAnyClosed { forgetRoutes() }
         for target in targets { target.sweep(now) }
-        closedTargets.removeAll { $0.isUnused }
+        if isAnyClosed { targets.removeAll { $0.isOver } }
     }
 
-    public override var needsSweep: Bool { connectionCount > 0 || !closedTargets.isEmpty }
+    /// Frees the routes of closed targets that belong to no connection.
+    private func forgetRoutes() {
+        unattached.removeAll { entry in
+            guard entry.target.isClosed, entry.route.pointee.inFlight == 0, !entry.route.pointee.isDue else { return false }
+            entry.target.free(entry.route)
+            return true
+        }
+    }
+
+    /// Targets that are open, or still have something in flight.
+    var targetCount: Int { targets.count }
+
+    public override var needsSweep: Bool { connectionCount > 0 }
 
     public override func connectionGone(_ connection: ChainConnectionRef) {
         var route = connection.pointee.routes?.assumingMemoryBound(to: Route.self)
@@ -152,17 +166,6 @@ public final class RESPUpstreams: UpstreamLayer {
 
     public override func stop() {
         for target in targets { target.stop() }
-    }
-
-    /// A target has been closed; it goes when the last request that it has is answered.
-    func forget(_ target: RESPTarget) {
-        targets.removeAll { $0 === target }
-        for entry in unattached where entry.target === target {
-            entry.route.pointee.isGone = true
-            entry.route.due()
-        }
-        unattached.removeAll { $0.target === target }
-        closedTargets.append(target)
     }
 
     /// The route for requests of plugins that belong to no connection.

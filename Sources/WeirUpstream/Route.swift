@@ -92,6 +92,8 @@ extension UnsafeMutablePointer where Pointee == Route {
     /// Takes over a request.
     @inline(__always)
     func submit(_ message: MessageRef) {
+        // Edits first: they may have made another command of it.
+        if message.pointee.body != nil { target.encode(message) }
         if pointee.pinned == nil, message.pointee.head.flags & Frame.changesSession == 0,
             pointee.inFlight < pointee.window, pointee.waiting.isEmpty, !pointee.isChanging,
             let shared = pointee.shared, !shared.pointee.isDetached, !pointee.isOnScripts
@@ -111,7 +113,6 @@ extension UnsafeMutablePointer where Pointee == Route {
 
     @inline(__always)
     func send(_ message: MessageRef, on connection: ConnectionRef) {
-        if message.pointee.body != nil { target.encode(message) }
         message.pointee.upstreamWord = UInt64(UInt(bitPattern: self))
         message.pointee.sentNanoseconds = message.pointee.worker.pointee.head.now_ns
         pointee.inFlight &+= 1

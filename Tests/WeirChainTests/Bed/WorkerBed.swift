@@ -129,8 +129,7 @@ public final class WorkerBed {
     /// Says of a request that has no answer where it is.
     private func describe(_ request: MessageRef, _ location: SourceLocation) {
         let message = request.pointee
-        let place =
-            "site \(message.site) of \(message.connection == nil ? "nothing" : message.connection.map { $0.pointee.chain.pointee.plan.takeUnretainedValue().name } ?? "")"
+        let place = "site \(message.site)"
         Issue.record(
             "no answer for \(request.handle.words): \(message.disposition) at \(place), holds \(message.holds), answered \(message.isAnswered), sequenced \(message.isSequenced), first answer \(message.firstAnswer != nil), frames \(message.outer != nil)",
             sourceLocation: location)
@@ -258,4 +257,9 @@ extension WorkerBed {
         }
         return lowest
     }
+}
+
+extension WorkerBed {
+    /// Upstream targets that are open, or not yet at their end.
+    public var targetCount: Int { layer.targetCount }
 }
