@@ -28,7 +28,6 @@ final class RESPTarget: Target {
     /// Why the last attempt to connect failed.
     private(set) var lastFailure = "no connection yet"
     private var isUp = false
-    private var routeCount = 0
     private var wasFull = false
 
     // Cells of this worker.
@@ -106,7 +105,7 @@ final class RESPTarget: Target {
 
     /// Closed, and nothing of it is left.
     var isOver: Bool {
-        isClosed && firstConnection == nil && !isResolving && routeCount == 0
+        isClosed && firstConnection == nil && !isResolving && lanes.allSatisfy { $0.pointee.routeCount == 0 }
     }
 
     /// Closes what a closed target still has, as soon as nothing is in flight on it.
@@ -172,7 +171,6 @@ final class RESPTarget: Target {
 
     func makeRoute(_ connection: ChainConnectionRef?) -> RouteRef {
         let fresh = layer.routes.take()
-        routeCount += 1
         // Safe: the lane of a fresh session is the first, which is never freed.
         let lane = lane(LaneKey()).unsafelyUnwrapped
         lane.pointee.routeCount += 1
@@ -183,7 +181,6 @@ final class RESPTarget: Target {
     func free(_ route: RouteRef) {
         route.share(nil)
         route.pointee.lane.pointee.routeCount -= 1
-        routeCount -= 1
         route.deinitialize(count: 1)
         layer.routes.give(route)
     }

@@ -83,7 +83,9 @@ public final class RESPUpstreams: UpstreamLayer {
     /// Frees the routes of closed targets that belong to no connection.
     private func forgetRoutes() {
         unattached.removeAll { entry in
-            guard entry.target.isClosed, entry.route.pointee.inFlight == 0, !entry.route.pointee.isDue else { return false }
+            guard entry.target.isClosed, entry.route.pointee.inFlight == 0, !entry.route.pointee.isDue else {
+                return false
+            }
             entry.target.free(entry.route)
             return true
         }
