@@ -41,6 +41,8 @@ open class UpstreamLayer {
     open func ready(_ source: UnsafeMutableRawPointer, _ readiness: Readiness) {}
     /// Writes what was queued in this turn.
     open func flush() {}
+    /// Something waits for `flush`.
+    open var hasWork: Bool { false }
     /// Looks for deadlines that have passed; called about every 50 ms while `needsSweep`.
     open func sweep(_ now: UInt64) {}
     open var needsSweep: Bool { false }
@@ -246,7 +248,7 @@ extension UnsafeMutablePointer where Pointee == WorkerCore {
     private func timeoutNanoseconds() -> Int64 {
         if !pointee.targetEvents.isEmpty { return 0 }
         if !pointee.moves.isEmpty || !pointee.released.isEmpty || pointee.completedOperations != nil
-            || pointee.dirtyClients != nil
+            || pointee.dirtyClients != nil || pointee.upstreams._withUnsafeGuaranteedRef({ $0.hasWork })
         {
             return 0
         }

@@ -72,6 +72,8 @@ public final class RESPUpstreams: UpstreamLayer {
         retired.removeAll(keepingCapacity: true)
     }
 
+    public override var hasWork: Bool { firstDue != nil || firstDirty != nil }
+
     public override func sweep(_ now: UInt64) {
         if hasClosedTargets { forgetRoutes() }
         for target in targets { target.sweep(now) }
