@@ -81,10 +81,7 @@ public enum Breadcrumbs {
 
     /// Any text, never freed.
     public static func subject(_ text: String) -> UnsafePointer<CChar> {
-        let bytes = text.utf8CString
-        let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
-        for (i, byte) in bytes.enumerated() { (copy + i).initialize(to: byte) }
-        return UnsafePointer(copy)
+        immortalCString(text)
     }
 }
 

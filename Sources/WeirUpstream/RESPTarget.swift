@@ -207,8 +207,6 @@ final class RESPTarget: Target {
         if wantsAuthentication { route.pointee.connection?.pointee.client?.restrict(true) }
     }
 
-    func encode(_ message: MessageRef) { message.encodeEdits() }
-
     func refuseCommand(_ message: MessageRef) {
         let text = CommandTable.refusal(message.pointee.command) ?? "this command is not possible through a proxy"
         worker.refuse(message, weir_status(WEIR_E_REJECTED), text, flags: WEIR_M_UNSENT)

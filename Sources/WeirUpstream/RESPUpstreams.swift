@@ -20,7 +20,6 @@ public final class RESPUpstreams: UpstreamLayer {
     /// The sweep has to see to targets that were closed.
     var hasClosedTargets = false
     private var unattached: [(target: RESPTarget, route: RouteRef)] = []
-    private var attributeBytes: [UInt8] = []
     /// What `attribute` gave last; it lives until the next.
     private var attributeSlab: SlabRef?
     /// Closed connections: their memory is reused from the next turn on.
@@ -150,18 +149,18 @@ public final class RESPUpstreams: UpstreamLayer {
     public override func attribute(_ connection: ChainConnectionRef, _ name: String) -> weir_str {
         guard let raw = connection.pointee.routes else { return weir_str() }
         let route = raw.assumingMemoryBound(to: Route.self)
+        let bytes: [UInt8]
         switch name {
-        case "db": attributeBytes = Array("\(route.pointee.session.key.database)".utf8)
-        case "user": attributeBytes = route.target.userName(route.pointee.session.key.identity)
-        case "client.name": attributeBytes = route.pointee.session.name
+        case "db": bytes = Array("\(route.pointee.session.key.database)".utf8)
+        case "user": bytes = route.target.userName(route.pointee.session.key.identity)
+        case "client.name": bytes = route.pointee.session.name
         default: return weir_str()
         }
-        let count = attributeBytes.count
         // An array's storage moves; what plugins are given must not.
         attributeSlab?.release()
-        let slab = attributeBytes.withUnsafeBytes { worker.pointee.slabs.copy($0) }
+        let slab = bytes.withUnsafeBytes { worker.pointee.slabs.copy($0) }
         attributeSlab = slab
-        return weir_str(ptr: UnsafePointer(slab.start), len: count)
+        return weir_str(ptr: UnsafePointer(slab.start), len: bytes.count)
     }
 
     public override func session(_ connection: ChainConnectionRef) -> UnsafeRawPointer? {

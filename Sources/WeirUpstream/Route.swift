@@ -93,7 +93,7 @@ extension UnsafeMutablePointer where Pointee == Route {
     @inline(__always)
     func submit(_ message: MessageRef) {
         // Edits first: they may have made another command of it.
-        if message.pointee.body != nil { target.encode(message) }
+        if message.pointee.body != nil { message.encodeEdits() }
         if pointee.pinned == nil, message.pointee.head.flags & Frame.changesSession == 0,
             pointee.inFlight < pointee.window, pointee.waiting.isEmpty, !pointee.isChanging,
             let shared = pointee.shared, !shared.pointee.isDetached, !pointee.isOnScripts
